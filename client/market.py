@@ -1,0 +1,443 @@
+"""The market as a member's program sees it: commands with their outcomes, questions, events."""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import logging
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import nats
+from allmende.schemas import registry, subjects
+from allmende.schemas.billing import (
+    ChargeLevy,
+    CloseSettlement,
+    LevyCharged,
+    ListSettlements,
+    ReportUsage,
+    SettlementClosed,
+    Settlements,
+    ShowStatement,
+    Statement,
+    UsageRecord,
+    UsageRecorded,
+)
+from allmende.schemas.brokerage import BookingConfirmed, Bookings, ListBookings, RequestBooking
+from allmende.schemas.catalog import (
+    Category,
+    ListOfferings,
+    Offering,
+    OfferingPublished,
+    OfferingRetired,
+    Offerings,
+    OfferingSummary,
+    PublishOffering,
+    RetireOffering,
+)
+from allmende.schemas.contract import Contract, Unreadable, read
+from allmende.schemas.envelope import Event, seal
+from allmende.schemas.rejections import Rejection
+from allmende.schemas.tariff import AllocationKey
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from .sequences import Gap, Sequences
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 60.0
+_CONFIRM_SECONDS = 5.0
+_REPEAT_SECONDS_MAX = 10.0
+_REJECTED_HEADER = "Allmende-Rejected"
+
+
+M = TypeVar("M", bound=Contract)
+
+
+class Unanswered(Exception):  # noqa: N818 - said to people
+    """The market did not answer in time. A command may be repeated with the same id."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Received:
+    """An event from the member's stream.
+
+    Attributes:
+        name: `<service>.<noun>.<verb>`.
+        event: the envelope with its data.
+    """
+
+    name: str
+    event: Event[Any]
+
+    @property
+    def data(self) -> Any:
+        """The payload."""
+        return self.event.data
+
+
+class Market:
+    """A member's connection. Use it as `async with Market.connect(...) as market`.
+
+    Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
+    """
+
+    def __init__(self, url: str, member: str, seed: str, *, trace_ratio: float, name: str) -> None:
+        self.member = member
+        self._url = url
+        self._seed = seed
+        self._trace_ratio = trace_ratio
+        self._name = name
+        self._connection: Client | None = None
+        self._waiting: dict[str, tuple[registry.MessageType, asyncio.Future[Contract]]] = {}
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        *,
+        member: str,
+        seed: str | None = None,
+        seed_file: str | Path | None = None,
+        trace_ratio: float = 0.01,
+        name: str = "allmende-client",
+    ) -> Self:
+        """Prepare a connection; entering the context opens it.
+
+        Args:
+            url: of the hub, such as `nats://hub.example.org:4222`.
+            member: the id under which the register knows the key.
+            seed: the private half of the member's NATS key; or
+            seed_file: a file that holds it.
+            trace_ratio: the share of commands whose way through the services is traced.
+            name: how the connection calls itself to the operators.
+        """
+        if seed is None:
+            if seed_file is None:
+                raise ValueError("give seed or seed_file")
+            seed = Path(seed_file).read_text(encoding="ascii").strip()
+        return cls(url, member, seed, trace_ratio=trace_ratio, name=name)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            Unanswered: the hub cannot be reached or refuses the key.
+        """
+
+        async def ignore(error: Exception) -> None:
+            log.debug("connection: %s", error)
+
+        try:
+            self._connection = await nats.connect(
+                self._url,
+                nkeys_seed_str=self._seed,
+                name=self._name,
+                error_cb=ignore,
+                connect_timeout=5,
+                max_reconnect_attempts=3,
+                reconnect_time_wait=0.5,
+            )
+        except (OSError, NatsError, asyncio.TimeoutError) as error:
+            raise Unanswered(f"{self._url}: {str(error) or type(error).__name__}") from error
+        # Once in, stay in: an outage of the hub is waited out.
+        self._connection.options["max_reconnect_attempts"] = -1
+        for subject in ("events.>", "bulletin.>"):
+            await self._connection.subscribe(
+                subject, cb=self._on_event, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    # -- commands -------------------------------------------------------------------------------
+
+    async def publish(self, offering: Offering, *, id: str | None = None) -> OfferingPublished | Rejection:  # noqa: A002
+        """Publish an offering or its next revision."""
+        return await self._outcome(PublishOffering(offering=offering), OfferingPublished, id)
+
+    async def retire(self, offering_id: str, *, id: str | None = None) -> OfferingRetired | Rejection:  # noqa: A002
+        """Close an offering for new bookings."""
+        return await self._outcome(RetireOffering(offering_id=offering_id), OfferingRetired, id)
+
+    async def book(  # noqa: PLR0913 - a booking's own fields
+        self,
+        offering_id: str,
+        plan_id: str,
+        quantities: Mapping[str, Decimal | int | str] | None = None,
+        *,
+        start: dt.date,
+        end: dt.date | None = None,
+        reference: str | None = None,
+        id: str | None = None,  # noqa: A002 - CloudEvents calls it so
+    ) -> BookingConfirmed | Rejection:
+        """Book a plan and wait for the outcome.
+
+        Args:
+            offering_id: `<provider>/<slug>`.
+            plan_id: one of the offering's plans.
+            quantities: what the plan's order form asks for.
+            start: decides which version of the tariff holds.
+            end: the last day, if known.
+            reference: the member's own words, shown on statements.
+            id: a UUID that makes a repetition harmless; it becomes the booking's id.
+        """
+        exact = {name: Decimal(value) for name, value in (quantities or {}).items()}
+        request = RequestBooking(
+            offering_id=offering_id, plan_id=plan_id, quantities=exact, start=start, end=end, reference=reference
+        )
+        return await self._outcome(request, BookingConfirmed, id)
+
+    async def report_usage(
+        self, records: Sequence[UsageRecord], *, id: str | None = None  # noqa: A002
+    ) -> UsageRecorded | Rejection:
+        """Report usage of one's own offerings, up to 1,000 records."""
+        return await self._outcome(ReportUsage(records=tuple(records)), UsageRecorded, id)
+
+    async def charge_levy(
+        self, period: str, title: str, amount_cents: int, key: AllocationKey, *, id: str | None = None  # noqa: A002
+    ) -> LevyCharged | Rejection:
+        """Spread a cost of the cooperative over its members (office only)."""
+        levy = ChargeLevy(period=period, title=title, amount_cents=amount_cents, key=key)
+        return await self._outcome(levy, LevyCharged, id)
+
+    async def close_settlement(self, period: str, *, id: str | None = None) -> SettlementClosed | Rejection:  # noqa: A002
+        """Close a period (office only)."""
+        return await self._outcome(CloseSettlement(period=period), SettlementClosed, id)
+
+    async def command(
+        self, data: Contract, *, id: str | None = None, answer_seconds: float = ANSWER_SECONDS  # noqa: A002
+    ) -> Contract:
+        """Send any command and wait for its outcome, a fact or a `Rejection`.
+
+        The command is repeated with the same id until the outcome comes; the market decides it once.
+
+        Raises:
+            Unanswered: no outcome came in time.
+        """
+        message = registry.message_of(data)
+        command_id = id or str(uuid.uuid4())
+        body, message_id = self._seal(message, command_id, data)
+        outcome: asyncio.Future[Contract] = asyncio.get_running_loop().create_future()
+        self._waiting[command_id] = (message, outcome)
+        try:
+            async with asyncio.timeout(answer_seconds):
+                return await self._repeat_until(outcome, f"{message.noun}.{message.verb}", body, message_id)
+        except TimeoutError:
+            raise Unanswered(f"no outcome of {message.name} {command_id} within {answer_seconds:g} s") from None
+        finally:
+            self._waiting.pop(command_id, None)
+
+    async def _outcome(self, data: Contract, fact: type[M], id_: str | None) -> M | Rejection:
+        outcome = await self.command(data, id=id_)
+        if not isinstance(outcome, (fact, Rejection)):
+            raise TypeError(f"{type(data).__name__} was answered by {type(outcome).__name__}")
+        return outcome
+
+    def _seal(self, message: registry.MessageType, id_: str, data: Contract) -> tuple[bytes, str]:
+        data_json = data.model_dump_json().encode()
+        body = seal(
+            id=id_,
+            source=f"/members/{self.member}",
+            type=message.type,
+            time=dt.datetime.now(dt.UTC),
+            data_json=data_json,
+            traceparent=self._traceparent(),
+        )
+        return body, f"{message.type}:{id_}:{hashlib.sha256(data_json).hexdigest()[:32]}"
+
+    def _traceparent(self) -> str:
+        sampled = random.random() < self._trace_ratio  # noqa: S311 - not a secret
+        return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-{'01' if sampled else '00'}"
+
+    async def _repeat_until(
+        self, outcome: "asyncio.Future[Contract]", subject: str, body: bytes, message_id: str
+    ) -> Contract:
+        pause, stored = 1.0, 0
+        while True:
+            # A repetition of what the stream holds already needs another name, or it would be swallowed and
+            # the outcome never told again. The services decide each command once, whatever it is called.
+            headers = {"Nats-Msg-Id": f"{message_id}:{stored}" if stored else message_id}
+            confirmed = await self._store(subject, body, headers)
+            if confirmed:
+                stored += 1
+            known = confirmed.get("duplicate") and stored == 1
+            done, _ = await asyncio.wait({outcome}, timeout=0 if known else pause)
+            if done:
+                return outcome.result()
+            pause = min(pause * 2, _REPEAT_SECONDS_MAX)
+
+    async def _store(self, subject: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+        """Give a command to the stream. Returns its confirmation, empty if it did not take it."""
+        try:
+            answer = await self._live.request(subject, body, headers=headers, timeout=_CONFIRM_SECONDS)
+        except (NatsError, OSError, asyncio.TimeoutError) as error:
+            log.debug("%s is not stored yet: %s", subject, error or type(error).__name__)
+            return {}
+        confirmed: dict[str, Any] = json.loads(answer.data)
+        if "error" in confirmed:
+            log.debug("%s is not stored yet: %s", subject, confirmed["error"].get("description"))
+            return {}
+        return confirmed
+
+    async def _on_event(self, message: Msg) -> None:
+        if not self._waiting:
+            return
+        received = _received(message)
+        if received is None or received.event.causationid is None:
+            return
+        waiting = self._waiting.get(received.event.causationid)
+        if waiting is not None and received.name in waiting[0].outcomes and not waiting[1].done():
+            waiting[1].set_result(received.event.data)
+
+    # -- questions ------------------------------------------------------------------------------
+
+    async def offerings(self, category: Category | None = None) -> AsyncIterator[OfferingSummary]:
+        """All offerings in the order of their ids."""
+        after = None
+        while True:
+            page = await self.ask("catalog.offering.list", ListOfferings(category=category, after=after), Offerings)
+            for each in page.offerings:
+                yield each
+            if (after := page.next_after) is None:
+                return
+
+    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
+        """All bookings in which the member takes part, oldest first."""
+        after: int | None = 0
+        while after is not None:
+            page = await self.ask("brokerage.booking.list", ListBookings(after=after), Bookings)
+            for each in page.bookings:
+                yield each
+            after = page.next_after
+
+    async def settlements(self) -> tuple[SettlementClosed, ...]:
+        """The settlements, newest period first."""
+        return (await self.ask("billing.settlement.list", ListSettlements(), Settlements)).settlements
+
+    async def statement(self, period: str, member: str | None = None) -> Statement | Rejection:
+        """A statement with all its lines."""
+        lines: list[Any] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self._ask(
+                "billing.statement.show", ShowStatement(period=period, member=member, after=after)
+            )
+            if isinstance(page, Rejection):
+                return page
+            lines += page.lines
+            after = page.next_after
+        return Statement(statement=page.statement, lines=tuple(lines), next_after=None)
+
+    async def ask(self, name: str, request: Contract, reply: type[M]) -> M:
+        """Ask any query of the registry.
+
+        Raises:
+            Unanswered: nobody answered, or the question was refused.
+        """
+        found = await self._ask(name, request)
+        if not isinstance(found, reply):
+            raise Unanswered(f"{name}: {found.message_de if isinstance(found, Rejection) else found}")
+        return found
+
+    async def _ask(self, name: str, request: Contract) -> Any:
+        query = registry.query(name)
+        subject = subjects.member_query_subject(query.service, query.noun, query.verb)
+        body = request.model_dump_json().encode()
+        for pause in (0.2, 0.5, 1.0, 2.0, None):
+            try:
+                answer = await self._live.request(subject, body, timeout=_CONFIRM_SECONDS)
+            except (NatsError, OSError, asyncio.TimeoutError) as error:
+                if pause is None:
+                    raise Unanswered(f"{name}: {str(error) or type(error).__name__}") from error
+                await asyncio.sleep(pause)
+            else:
+                refused = _REJECTED_HEADER in (answer.headers or {})
+                return read(Rejection if refused else query.reply, answer.data, tolerant=True)
+        raise AssertionError
+
+    # -- events ---------------------------------------------------------------------------------
+
+    async def events(
+        self, *, idle_seconds: float | None = None, on_gap: Callable[[Gap], None] | None = None
+    ) -> AsyncIterator[Received]:
+        """Every event for this member, from where its durable consumer stands.
+
+        An event is acknowledged when the next one is asked for, so a program that dies meets it again.
+
+        Args:
+            idle_seconds: end when nothing came for so long; None waits for ever.
+            on_gap: told of events that are missing; by default a warning is logged.
+        """
+        durable = subjects.event_durable(self.member)
+        stream = self._live.jetstream(prefix=subjects.MEMBER_API_PREFIX)
+        pull = await stream.pull_subscribe_bind(durable, subjects.EVENT_STREAM)
+        sequences = Sequences()
+        quiet_since = asyncio.get_running_loop().time()
+        try:
+            while True:
+                try:
+                    messages = await pull.fetch(100, timeout=min(idle_seconds or 5.0, 5.0))
+                except (TimeoutError, NatsError):
+                    messages = []
+                for message in messages:
+                    received = _received(message)
+                    if received is not None:
+                        _note(sequences, received, message.subject, on_gap)
+                        yield received
+                    await message.ack()
+                now = asyncio.get_running_loop().time()
+                if messages:
+                    quiet_since = now
+                elif idle_seconds is not None and now - quiet_since >= idle_seconds:
+                    return
+        finally:
+            with contextlib.suppress(NatsError):
+                await pull.unsubscribe()
+
+    @property
+    def _live(self) -> Client:
+        if self._connection is None:
+            raise RuntimeError("enter the connection first: async with Market.connect(...) as market")
+        return self._connection
+
+
+def _received(message: Msg) -> Received | None:
+    """Read an event; one of a kind this version does not know is passed over."""
+    name = ".".join(message.subject.split(".")[-3:])
+    try:
+        kind = registry.message(name)
+        return Received(name, read(kind.envelope, message.data, tolerant=True))
+    except (KeyError, Unreadable) as error:
+        log.warning("an event on %s cannot be read: %s", message.subject, error)
+        return None
+
+
+def _note(
+    sequences: Sequences, received: Received, subject: str, on_gap: Callable[[Gap], None] | None
+) -> None:
+    event = received.event
+    if event.producerinstance is None or event.sequence is None:
+        return
+    gap = sequences.see(event.producerinstance, subjects.audience_of(subject), int(event.sequence))
+    if gap is None:
+        return
+    if on_gap is not None:
+        on_gap(gap)
+    else:
+        log.warning("events %d to %d of %s are missing", gap.first, gap.last, gap.producer)

@@ -1,0 +1,210 @@
+"""Billing: usage, levies, statements and settlements between public bodies."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .contract import Contract
+from .identifiers import Count, Day, Instant, Line, MemberId, OfferingId, Period, RecordId, Slug, Uuid
+from .money import Cents, Quantity
+from .tariff import AllocationKey, Unit
+
+
+class UsageRecord(Contract):
+    """What one meter of one booking counted in one span of time.
+
+    Attributes:
+        id: unique for ever within the reporting provider.
+        start: decides the period, by the calendar of Europe/Berlin.
+    """
+
+    id: RecordId
+    booking_id: Uuid
+    meter: Slug
+    quantity: Quantity
+    start: Instant
+    end: Instant
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("the record ends before it starts")
+        return self
+
+
+class ReportUsage(Contract):
+    """Usage of the provider's bookings, up to 1,000 records."""
+
+    records: Annotated[tuple[UsageRecord, ...], Field(min_length=1, max_length=1000)]
+
+
+class RefusedRecord(Contract):
+    """A record that was not taken, and why."""
+
+    id: RecordId
+    code: Slug
+    message_de: str
+    message_en: str
+
+
+class UsageRecorded(Contract):
+    """What became of a report.
+
+    Attributes:
+        accepted: records that count from now on.
+        repeated: records known before with the same content.
+        parked: records whose booking is not known yet; a later event tells of those that stay unknown.
+    """
+
+    accepted: Count
+    repeated: Count
+    parked: Count
+    refused: tuple[RefusedRecord, ...]
+
+
+class UsageRefused(Contract):
+    """Records that were parked and whose booking did not come in time."""
+
+    refused: Annotated[tuple[RefusedRecord, ...], Field(min_length=1)]
+
+
+class ChargeLevy(Contract):
+    """Spread a cost of the cooperative over its members by a key. The command's id becomes the levy's id."""
+
+    period: Period
+    title: Line
+    amount_cents: Annotated[Cents, Field(gt=0)]
+    key: AllocationKey
+
+
+class LevyShare(Contract):
+    """One member's part of a levy with the story of how it came about."""
+
+    member: MemberId
+    amount_cents: Cents
+    trace_de: str
+    trace_en: str
+
+
+class LevyCharged(Contract):
+    """A levy and its parts, which sum to it exactly."""
+
+    levy_id: Uuid
+    period: Period
+    title: Line
+    amount_cents: Cents
+    key_id: Slug
+    key_version: Count
+    shares: tuple[LevyShare, ...]
+
+
+class CloseSettlement(Contract):
+    """Close a period: rate its usage, issue the statements, net what everybody owes."""
+
+    period: Period
+
+
+class StatementItem(Contract):
+    """What one side of a statement holds towards one counterparty."""
+
+    kind: Literal["charge", "levy"]
+    counterparty: MemberId
+    amount_cents: Cents
+    lines: Count
+
+
+class StatementIssued(Contract):
+    """One member's statement: gross on both sides, and one net amount towards the clearing house."""
+
+    statement_id: Uuid
+    settlement_id: Uuid
+    number: Line
+    period: Period
+    member: MemberId
+    payable: tuple[StatementItem, ...]
+    receivable: tuple[StatementItem, ...]
+    payable_cents: Cents
+    receivable_cents: Cents
+    net_cents: Cents
+    clearing_house: MemberId
+    issued_at: Instant
+
+
+class NetPosition(Contract):
+    """What a party receives (positive) or pays (negative) in all."""
+
+    party: MemberId
+    receivable_cents: Cents
+    payable_cents: Cents
+    net_cents: Cents
+
+
+class SettlementClosed(Contract):
+    """A closed period. The positions sum to zero."""
+
+    settlement_id: Uuid
+    period: Period
+    clearing_house: MemberId
+    charges_cents: Cents
+    levies_cents: Cents
+    usage_records: Count
+    lines: Count
+    positions: tuple[NetPosition, ...]
+    closed_at: Instant
+
+
+class ListSettlements(Contract):
+    """Ask for the settlements, newest period first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class Settlements(Contract):
+    """Settlements; a member sees its own position only."""
+
+    settlements: tuple[SettlementClosed, ...]
+
+
+class ShowStatement(Contract):
+    """Ask for a statement with its lines. Members see their own; the office names the member."""
+
+    period: Period
+    member: MemberId | None = None
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
+
+
+class ChargeLine(Contract):
+    """One line of a statement with its story.
+
+    Attributes:
+        line: counts within the settlement.
+        payer: who owes it.
+        payee: to whom.
+    """
+
+    line: Count
+    kind: Literal["charge", "levy"]
+    payer: MemberId
+    payee: MemberId
+    title: Line
+    booking_id: Uuid | None = None
+    offering_id: OfferingId | None = None
+    component: Slug | None = None
+    tariff_version: Count | None = None
+    quantity: Quantity | None = None
+    unit: Unit | None = None
+    records: Count = 0
+    service_from: Day
+    service_to: Day
+    amount_cents: Cents
+    trace_de: str
+    trace_en: str
+
+
+class Statement(Contract):
+    """A statement with a page of its lines; `next_after` continues it, or is null on the last page."""
+
+    statement: StatementIssued
+    lines: tuple[ChargeLine, ...]
+    next_after: int | None

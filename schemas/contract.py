@@ -1,0 +1,83 @@
+"""The base of every model that crosses a boundary, and the one way from bytes to such a model."""
+
+import json
+import unicodedata
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+MESSAGE_BYTES_MAX = 512 * 1024
+"""The largest message body the market reads. The server's own limit is 1 MiB."""
+
+
+class Contract(BaseModel):
+    """Strict, frozen, closed: unknown fields are refused unless a reader of events says otherwise."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _printable(text: str, length_max: int) -> str:
+    # Keys and tags of the body stand in the validator's reasons, in whatever length and characters.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:length_max])
+
+
+class Unreadable(ValueError):  # noqa: N818 - it is said to people, not only raised
+    """A body that is not the message it should be. What it says is printable and bounded.
+
+    Attributes:
+        code: machine-readable, one of the codes of `rejections`.
+        detail: what is wrong, for people.
+        field: the place in the body, such as `data.quantities.vcpu`, or an empty string.
+    """
+
+    def __init__(self, code: str, detail: str, field: str = "") -> None:
+        self.code = code
+        self.detail = _printable(detail, 500)
+        self.field = _printable(field, 300)
+        super().__init__(f"{self.field}: {self.detail}" if field else self.detail)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unreadable("duplicate_key", f"the key {twice[:60]!r} stands twice in one object")
+    return found
+
+
+def _each_key_once_composed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two spellings of `Thüringen` become one key when the model brings them into NFC.
+    return _each_key_once([(unicodedata.normalize("NFC", name), value) for name, value in pairs])
+
+
+def read(model: type[M], body: bytes, *, tolerant: bool = False) -> M:
+    """Read one JSON body.
+
+    Args:
+        model: what the body must be.
+        body: UTF-8 JSON without a byte order mark.
+        tolerant: unknown fields are passed over (events), not refused (commands).
+
+    Raises:
+        Unreadable: with the place and the reason.
+    """
+    if len(body) > MESSAGE_BYTES_MAX:
+        raise Unreadable("too_large", f"{len(body)} bytes are more than {MESSAGE_BYTES_MAX}")
+    try:
+        value = model.model_validate_json(body, extra="ignore" if tolerant else None)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        code = "malformed_json" if first["type"] == "json_invalid" else "invalid_field"
+        raise Unreadable(code, first["msg"], place) from None
+    # The fast reader keeps the last of two equal keys; readers in other languages keep the first.
+    # It has bounded the depth already, so the second reader cannot be overrun.
+    plain = body.isascii() and b"\\u" not in body
+    json.loads(body, object_pairs_hook=_each_key_once if plain else _each_key_once_composed)
+    return value

@@ -1,0 +1,62 @@
+"""Who may do what: the one table from which NATS accounts, documentation and the matrix test are made."""
+
+import dataclasses
+import enum
+
+from . import registry
+
+
+class Role(enum.Enum):
+    """What an account is on the market."""
+
+    MEMBER = "member"
+    OFFICE = "office"
+
+
+@dataclasses.dataclass(frozen=True)
+class Permission:
+    """A role may send a command or ask a query.
+
+    Attributes:
+        name: `<service>.<noun>.<verb>` of a command or query in the registry.
+        scope: `own` sees and touches what is one's own; `all` sees everybody's.
+    """
+
+    role: Role
+    name: str
+    scope: str = "own"
+
+
+TABLE: tuple[Permission, ...] = (
+    Permission(Role.MEMBER, "catalog.offering.publish"),
+    Permission(Role.MEMBER, "catalog.offering.retire"),
+    Permission(Role.MEMBER, "brokerage.booking.request"),
+    Permission(Role.MEMBER, "billing.usage.report"),
+    Permission(Role.MEMBER, "catalog.offering.list", "all"),
+    Permission(Role.MEMBER, "brokerage.booking.list"),
+    Permission(Role.MEMBER, "billing.settlement.list"),
+    Permission(Role.MEMBER, "billing.statement.show"),
+    Permission(Role.OFFICE, "billing.levy.charge", "all"),
+    Permission(Role.OFFICE, "billing.settlement.close", "all"),
+    Permission(Role.OFFICE, "catalog.offering.list", "all"),
+    Permission(Role.OFFICE, "brokerage.booking.list", "all"),
+    Permission(Role.OFFICE, "billing.settlement.list", "all"),
+    Permission(Role.OFFICE, "billing.statement.show", "all"),
+)
+
+
+def commands_of(role: Role) -> list[registry.MessageType]:
+    """The commands a role may send."""
+    allowed = {permission.name for permission in TABLE if permission.role is role}
+    return [message for message in registry.commands() if message.name in allowed]
+
+
+def queries_of(role: Role) -> list[registry.QueryType]:
+    """The queries a role may ask."""
+    allowed = {permission.name for permission in TABLE if permission.role is role}
+    return [query for query in registry.QUERIES if query.name in allowed]
+
+
+def sees_all(role: Role, name: str) -> bool:
+    """Tell whether a role's permission reaches beyond what is its own."""
+    return any(p.role is role and p.name == name and p.scope == "all" for p in TABLE)

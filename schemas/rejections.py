@@ -1,0 +1,193 @@
+"""Why something is refused: every code with its sentence in German and English.
+
+A refusal is a value, not an exception: rules return `Rejected`, the shell tells the sender.
+"""
+
+import dataclasses
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from .contract import Contract
+from .identifiers import Slug
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # reading a message
+    "malformed_json": (
+        "Die Nachricht ist kein gültiges JSON: {detail}",
+        "The message is not valid JSON: {detail}",
+    ),
+    "invalid_field": ("Das Feld {field} ist ungültig: {detail}", "The field {field} is invalid: {detail}"),
+    "duplicate_key": ("Ein Schlüssel steht doppelt: {detail}", "A key stands twice: {detail}"),
+    "too_large": ("Die Nachricht ist zu groß: {detail}", "The message is too large: {detail}"),
+    "wrong_type": (
+        "Die Nachricht nennt den Typ {found}, auf diesem Subject wird {expected} erwartet.",
+        "The message says it is {found}, on this subject {expected} is expected.",
+    ),
+    "unknown_command": ("Den Befehl {command} gibt es nicht.", "There is no command {command}."),
+    "foreign_source": (
+        "Die Nachricht nennt {found} als Absender, verbunden ist {expected}.",
+        "The message names {found} as its source, connected is {expected}.",
+    ),
+    "id_conflict": (
+        "Die Kennung {id} wurde bereits mit anderem Inhalt verwendet.",
+        "The id {id} was used before with another body.",
+    ),
+    "internal_error": (
+        "Die Nachricht konnte nicht verarbeitet werden; sie ist für die Betriebsleitung aufbewahrt.",
+        "The message could not be processed; it is kept for the operators.",
+    ),
+    # queries
+    "unavailable": (
+        "Der Dienst kann gerade nicht antworten; bitte später noch einmal fragen.",
+        "The service cannot answer at the moment; ask again later.",
+    ),
+    "not_a_member": ("Sie sind kein Mitglied des Marktplatzes.", "You are not a member of the market."),
+    "no_statement": (
+        "Für {member} gibt es im Zeitraum {period} keine Abrechnung.",
+        "There is no statement for {member} in the period {period}.",
+    ),
+    "not_yours": ("Die Abrechnung von {member} ist nicht Ihre.", "The statement of {member} is not yours."),
+    # catalogue
+    "not_your_offering": (
+        "Das Angebot {offering} gehört nicht zum Mitglied {member}.",
+        "The offering {offering} does not belong to the member {member}.",
+    ),
+    "tariff_version_changed": (
+        "Die veröffentlichte Tarifversion {version} des Plans {plan} ist fest; veröffentlichen Sie eine neue.",
+        "The published tariff version {version} of plan {plan} cannot be changed; publish a new version.",
+    ),
+    "tariff_version_missing": (
+        "Die veröffentlichte Tarifversion {version} des Plans {plan} fehlt im Dokument.",
+        "The published tariff version {version} of plan {plan} is missing from the document.",
+    ),
+    "plan_missing": (
+        "Der veröffentlichte Plan {plan} fehlt im Dokument.",
+        "The published plan {plan} is missing from the document.",
+    ),
+    "offering_retired": (
+        "Das Angebot {offering} ist für neue Buchungen geschlossen.",
+        "The offering {offering} is closed to new bookings.",
+    ),
+    "unknown_offering": (
+        "Das Angebot {offering} ist nicht bekannt.",
+        "The offering {offering} is not known.",
+    ),
+    # brokerage
+    "unknown_plan": (
+        "Das Angebot {offering} hat keinen Plan {plan}.",
+        "The offering {offering} has no plan {plan}.",
+    ),
+    "own_offering": (
+        "Das Angebot {offering} ist Ihr eigenes; eigene Nutzung wird nicht gebucht.",
+        "The offering {offering} is your own; own use is not booked.",
+    ),
+    "no_tariff_on_day": (
+        "Am {day} gilt für den Plan {plan} kein Tarif.",
+        "No tariff of plan {plan} is valid on {day}.",
+    ),
+    "unknown_quantity": (
+        "Das Bestellfeld {quantity} gibt es nicht.",
+        "There is no order quantity {quantity}.",
+    ),
+    "below_minimum": (
+        "{quantity}: {value} liegt unter der Mindestmenge {limit}.",
+        "{quantity}: {value} is below the minimum of {limit}.",
+    ),
+    "above_maximum": (
+        "{quantity}: {value} liegt über der Höchstmenge {limit}.",
+        "{quantity}: {value} is above the maximum of {limit}.",
+    ),
+    "class_unknown": (
+        "Für Ihr Haus ist keine Nutzerklasse im Schema {scheme} eingetragen.",
+        "No class of the scheme {scheme} is registered for your organisation.",
+    ),
+    "not_offered_to_class": (
+        "Für die Nutzerklasse {consumer_class} wird {component} nicht angeboten: {reason}",
+        "{component} is not offered to class {consumer_class}: {reason}",
+    ),
+    "no_capacity": (
+        "{quantity}: {value} angefragt, {free} frei.",
+        "{quantity}: {value} requested, {free} free.",
+    ),
+    "booking_id_taken": (
+        "Die Buchungskennung {id} ist bereits vergeben.",
+        "The booking id {id} is taken.",
+    ),
+    # billing
+    "unknown_booking": ("Die Buchung {booking} ist nicht bekannt.", "The booking {booking} is not known."),
+    "not_your_booking": (
+        "Die Buchung {booking} gehört nicht zu einem Angebot von {member}.",
+        "The booking {booking} is not for an offering of {member}.",
+    ),
+    "unknown_meter": (
+        "Der Tarif der Buchung kennt den Zähler {meter} nicht.",
+        "The tariff of the booking has no meter {meter}.",
+    ),
+    "outside_booking": (
+        "Der Zeitraum liegt außerhalb der Buchung ({start} bis {end}).",
+        "The span lies outside the booking ({start} to {end}).",
+    ),
+    "record_conflict": (
+        "Der Datensatz {record} ist mit anderem Inhalt bekannt.",
+        "The record {record} is known with other content.",
+    ),
+    "period_closed": ("Der Zeitraum {period} ist abgeschlossen.", "The period {period} is closed."),
+    "usage_parked": (
+        "{count} Verbrauchsdatensätze warten noch auf ihre Buchung; bitte später abschließen.",
+        "{count} usage records still wait for their booking; close later.",
+    ),
+    "key_not_effective": (
+        "Der Schlüssel {key} gilt erst ab {day}.",
+        "The key {key} takes effect on {day} only.",
+    ),
+    "key_holder_missing": (
+        "Der Schlüssel {key} nennt {holder}, dort ist kein Mitglied.",
+        "The key {key} names {holder}, where there is no member.",
+    ),
+    "member_without_share": (
+        "Der Schlüssel {key} enthält nichts für {member} ({holder}).",
+        "The key {key} holds nothing for {member} ({holder}).",
+    ),
+}
+
+
+class Rejection(Contract):
+    """Tells a sender why a command was refused, for machines and for people."""
+
+    command: Annotated[str, StringConstraints(max_length=200)]
+    code: Slug
+    message_de: str
+    message_en: str
+    field: Annotated[str, StringConstraints(max_length=300)] = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+    """A refusal as a value, with what its sentences need to know."""
+
+    code: str
+    parameters: dict[str, object] = dataclasses.field(default_factory=dict)
+    field: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """The reason in German and English."""
+        german, english = SENTENCES[self.code]
+        return german.format_map(self.parameters), english.format_map(self.parameters)
+
+    def as_rejection(self, command: str) -> Rejection:
+        """The payload that tells the sender of `command`."""
+        german, english = self.sentences
+        return Rejection(
+            command=command[:200],
+            code=self.code,
+            message_de=german[:2000],
+            message_en=english[:2000],
+            field=self.field[:300],
+        )
+
+
+def rejected(code: str, field: str = "", /, **parameters: object) -> Rejected:
+    """Refuse with a code of `SENTENCES`."""
+    return Rejected(code, parameters, field)

@@ -1,0 +1,206 @@
+"""Facts and the messages that tell them, written in the transaction that decides them."""
+
+import dataclasses
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from allmende.schemas import registry, subjects
+from allmende.schemas.envelope import seal
+from allmende.schemas.registry import Audience, MessageType
+
+from .messages import Incoming, Outgoing
+
+if TYPE_CHECKING:
+    from .dead_letters import DeadLetter
+
+_WRITE_FACTS = text("""
+    insert into fact (id, type, subject, causation_id, subjects, traceparent, recorded_at, data)
+    select id, type, subject, causation_id, string_to_array(subjects, ' '), traceparent, :recorded_at,
+           data::json
+    from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:business_keys as text[]),
+                cast(:causation_ids as uuid[]), cast(:subjects as text[]), cast(:traceparents as text[]),
+                cast(:data as text[]))
+         u (id, type, subject, causation_id, subjects, traceparent, data)
+""")
+
+_WRITE_OUTBOX = text("""
+    insert into outbox (message_id, subjects, body)
+    select message_id, string_to_array(subjects, ' '), body
+    from unnest(cast(:message_ids as text[]), cast(:subjects as text[]), cast(:bodies as bytea[]))
+         u (message_id, subjects, body)
+    returning id
+""")
+
+_DELETE = text("delete from outbox where id = any(cast(:ids as bigint[]))")
+
+_LEFT_OVER = text("""
+    select id, message_id, subjects, body from outbox
+    where created_at < now() - make_interval(secs => :age_seconds)
+    order by id limit :most
+""")
+
+_OUTCOMES = text("""
+    select causation_id::text, type, subject, traceparent, data::text, subjects
+    from fact where causation_id = any(cast(:ids as uuid[])) order by position
+""")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Letter:
+    """One row of the outbox: a body and where its copies go.
+
+    Attributes:
+        message_id: what the stream recognises a repeated copy by; the subject is added to it.
+    """
+
+    id: int
+    message_id: str
+    subjects: tuple[str, ...]
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Told:
+    """An outgoing fact made ready: its envelope, its subjects."""
+
+    id: str
+    message: MessageType
+    outgoing: Outgoing
+    subjects: tuple[str, ...]
+    body: bytes
+    data_json: str
+
+
+def address(message: MessageType, outgoing: Outgoing, office: str) -> tuple[str, ...]:
+    """Resolve the audiences the registry names into subjects, each once."""
+    found: dict[str, None] = {}
+    parts = (message.service, message.noun, message.verb)
+    for audience in message.audiences:
+        match audience:
+            case Audience.SERVICES:
+                found[subjects.fact_subject(*parts)] = None
+            case Audience.EVERYONE:
+                found[subjects.event_subject(subjects.EVERYONE, *parts)] = None
+            case Audience.OFFICE:
+                found[subjects.event_subject(office, *parts)] = None
+            case Audience.SENDER:
+                if outgoing.cause is not None:
+                    found[subjects.event_subject(outgoing.cause.sender, *parts)] = None
+            case _:
+                found[subjects.event_subject(outgoing.parties[audience], *parts)] = None
+    return tuple(found)
+
+
+def tell(outgoing: Outgoing, *, service: str, office: str, now: dt.datetime) -> Told:
+    """Give a fact its identity, its envelope and its subjects."""
+    message = outgoing.message or registry.message_of(outgoing.data)
+    data_json = outgoing.data.model_dump_json()
+    event_id = str(uuid.uuid4())
+    cause = outgoing.cause
+    body = seal(
+        id=event_id,
+        source=f"/services/{service}",
+        type=message.type,
+        time=now,
+        data_json=data_json.encode(),
+        subject=outgoing.subject,
+        traceparent=cause.traceparent if cause else None,
+        causationid=_command_id(cause),
+    )
+    return Told(event_id, message, outgoing, address(message, outgoing, office), body, data_json)
+
+
+def _command_id(cause: Incoming | None) -> str | None:
+    return cause.id if cause is not None and cause.id else None
+
+
+async def write(
+    tx: AsyncConnection, told: Sequence[Told], dead: Sequence["DeadLetter"], now: dt.datetime
+) -> list[Letter]:
+    """Store facts and outbox rows, one statement for each table."""
+    if told:
+        await tx.execute(
+            _WRITE_FACTS,
+            {
+                "recorded_at": now,
+                "ids": [fact.id for fact in told],
+                "types": [fact.message.type for fact in told],
+                "business_keys": [fact.outgoing.subject for fact in told],
+                "causation_ids": [_command_id(fact.outgoing.cause) for fact in told],
+                "subjects": [" ".join(fact.subjects) for fact in told],
+                "traceparents": [
+                    fact.outgoing.cause.traceparent if fact.outgoing.cause else None for fact in told
+                ],
+                "data": [fact.data_json for fact in told],
+            },
+        )
+    letters = [(f"{fact.message.type}:{fact.id}", fact.subjects, fact.body) for fact in told if fact.subjects]
+    letters += [(letter.message_id, (letter.subject,), letter.body) for letter in dead]
+    return await _write_letters(tx, letters)
+
+
+async def repeat(
+    tx: AsyncConnection, repeated: Sequence[Incoming], *, service: str, now: dt.datetime
+) -> list[Letter]:
+    """Tell the senders of repeated commands their outcome again, each as an event with a new id."""
+    by_id = {message.id: message for message in repeated if message.message.is_command}
+    if not by_id:
+        return []
+    letters = []
+    for causation_id, type_, subject, traceparent, data, told_to in await tx.execute(
+        _OUTCOMES, {"ids": list(by_id)}
+    ):
+        cause = by_id[causation_id]
+        message = registry.message(type_.removeprefix("allmende.").rsplit(".", 1)[0])
+        if message.name not in cause.message.outcomes:
+            continue
+        to_sender = subjects.event_subject(cause.sender, message.service, message.noun, message.verb)
+        to_all = subjects.event_subject(subjects.EVERYONE, message.service, message.noun, message.verb)
+        if to_sender not in told_to and to_all not in told_to:
+            continue  # the same id of another sender
+        event_id = str(uuid.uuid4())
+        body = seal(
+            id=event_id,
+            source=f"/services/{service}",
+            type=type_,
+            time=now,
+            data_json=data.encode(),
+            subject=subject,
+            traceparent=traceparent,
+            causationid=causation_id,
+        )
+        letters.append((f"{type_}:{event_id}", (to_sender,), body))
+    return await _write_letters(tx, letters)
+
+
+async def _write_letters(
+    tx: AsyncConnection, letters: Sequence[tuple[str, tuple[str, ...], bytes]]
+) -> list[Letter]:
+    if not letters:
+        return []
+    rows = await tx.execute(
+        _WRITE_OUTBOX,
+        {
+            "message_ids": [letter[0] for letter in letters],
+            "subjects": [" ".join(letter[1]) for letter in letters],
+            "bodies": [letter[2] for letter in letters],
+        },
+    )
+    return [Letter(row[0], *letter) for row, letter in zip(rows, letters, strict=True)]
+
+
+async def forget(tx: AsyncConnection, ids: Sequence[int]) -> None:
+    """Remove rows whose messages are in the stream."""
+    if ids:
+        await tx.execute(_DELETE, {"ids": list(ids)})
+
+
+async def left_over(tx: AsyncConnection, *, age_seconds: float, most: int) -> list[Letter]:
+    """Find rows that a process wrote and did not publish, oldest first."""
+    rows = await tx.execute(_LEFT_OVER, {"age_seconds": age_seconds, "most": most})
+    return [Letter(row[0], row[1], tuple(row[2]), row[3]) for row in rows]

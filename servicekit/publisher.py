@@ -1,0 +1,126 @@
+"""From the outbox into the stream: atomic batches, and one by one where a batch is refused."""
+
+import asyncio
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from allmende.schemas import subjects
+from allmende.schemas.envelope import number
+
+from .outbox import Letter
+
+ATOMIC_BATCH_MAX = 1000
+"""The server's limit for one atomic batch."""
+_FEW = 4
+_ACK_SECONDS = 10.0
+
+
+class NotStored(Exception):  # noqa: N818 - it is a state, told upwards
+    """The stream did not take a message; it stays in the outbox and is tried again."""
+
+
+class Copy:
+    """One message for one subject, numbered once and the same at every try."""
+
+    __slots__ = ("body", "message_id", "subject")
+
+    def __init__(self, subject: str, message_id: str, body: bytes) -> None:
+        self.subject = subject
+        self.message_id = message_id
+        self.body = body
+
+
+class Publisher:
+    """Publishes for one producer instance, whose sequences start at 1 for each audience."""
+
+    def __init__(self, connection: Client, service: str) -> None:
+        self._connection = connection
+        self.instance = f"{service}-{uuid.uuid4().hex[:12]}"
+        self._sequences: defaultdict[str, int] = defaultdict(int)
+
+    def address(self, letters: Sequence[Letter]) -> list[Copy]:
+        """Make the copies of letters. Every copy takes the next number of its audience."""
+        return [self._copy(letter, subject) for letter in letters for subject in letter.subjects]
+
+    async def publish(self, copies: Sequence[Copy]) -> None:
+        """Store the copies in their streams, in order. Safe to repeat with the same copies.
+
+        Raises:
+            NotStored: the server did not confirm; what was stored already is recognised at the next try.
+        """
+        events = [copy for copy in copies if not copy.subject.startswith("dead.")]
+        for start in range(0, len(events), ATOMIC_BATCH_MAX):
+            await self._publish_events(events[start : start + ATOMIC_BATCH_MAX])
+        await self._one_by_one([copy for copy in copies if copy.subject.startswith("dead.")])
+
+    async def recover(self, letters: Sequence[Letter]) -> None:
+        """Publish what an earlier process may have published already.
+
+        One at a time: a copy that the stream knows takes no number, so that readers see no gap.
+        """
+        for letter in letters:
+            for subject in letter.subjects:
+                copy = self._copy(letter, subject)
+                if await self._one(copy) and not subject.startswith("dead."):
+                    self._sequences[subjects.audience_of(subject)] -= 1
+
+    def _copy(self, letter: Letter, subject: str) -> Copy:
+        body = letter.body
+        if not subject.startswith("dead."):
+            audience = subjects.audience_of(subject)
+            self._sequences[audience] += 1
+            body = number(body, sequence=self._sequences[audience], producerinstance=self.instance)
+        return Copy(subject, f"{letter.message_id}:{subject}", body)
+
+    async def _publish_events(self, copies: Sequence[Copy]) -> None:
+        if len(copies) > _FEW and await self._atomically(copies):
+            return
+        await self._one_by_one(copies)
+
+    async def _atomically(self, copies: Sequence[Copy]) -> bool:
+        """Store all or nothing; False when the server refuses, as it does when it knows one of the ids."""
+        batch_id = uuid.uuid4().hex
+        last = len(copies)
+        try:
+            for position, copy in enumerate(copies[:-1], 1):
+                headers = {
+                    "Nats-Msg-Id": copy.message_id,
+                    "Nats-Batch-Id": batch_id,
+                    "Nats-Batch-Sequence": str(position),
+                }
+                await self._connection.publish(copy.subject, copy.body, headers=headers)
+            headers = {
+                "Nats-Msg-Id": copies[-1].message_id,
+                "Nats-Batch-Id": batch_id,
+                "Nats-Batch-Sequence": str(last),
+                "Nats-Batch-Commit": "1",
+            }
+            answer = await self._connection.request(
+                copies[-1].subject, copies[-1].body, headers=headers, timeout=_ACK_SECONDS
+            )
+        except (TimeoutError, NatsError, OSError) as error:
+            raise NotStored(str(error) or type(error).__name__) from error
+        return "error" not in json.loads(answer.data)
+
+    async def _one_by_one(self, copies: Sequence[Copy]) -> None:
+        # Sent in order on one connection, so stored in order; only the confirmations overlap.
+        for start in range(0, len(copies), 500):
+            await asyncio.gather(*(self._one(copy) for copy in copies[start : start + 500]))
+
+    async def _one(self, copy: Copy) -> bool:
+        """Store one copy; True when the stream had it already."""
+        try:
+            answer = await self._connection.request(
+                copy.subject, copy.body, headers={"Nats-Msg-Id": copy.message_id}, timeout=_ACK_SECONDS
+            )
+        except (TimeoutError, NatsError, OSError) as error:
+            raise NotStored(str(error) or type(error).__name__) from error
+        confirmed = json.loads(answer.data)
+        if "error" in confirmed:
+            raise NotStored(confirmed["error"].get("description", "refused"))
+        return bool(confirmed.get("duplicate"))

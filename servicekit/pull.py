@@ -1,0 +1,116 @@
+"""Continuous pull from JetStream consumers, taken out fairly: from each sender in turn."""
+
+import asyncio
+import collections
+import json
+import time
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from .messages import Delivery
+
+EXPIRES_SECONDS = 5.0
+"""How long a pull request lives. Bounds the silence after a request was lost on the way."""
+
+BATCH_BYTES_MAX = 4 << 20
+"""One batch is at most so large, since a message may hold a thousand usage records."""
+
+
+class Inflow:
+    """Messages that arrived and wait for the next batch, in one queue for each sender."""
+
+    def __init__(self) -> None:
+        self._queues: collections.OrderedDict[str, collections.deque[Delivery]] = collections.OrderedDict()
+        self._arrived = asyncio.Event()
+
+    def put(self, delivery: Delivery) -> None:
+        """Add a message."""
+        self._queues.setdefault(delivery.origin, collections.deque()).append(delivery)
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """Let a waiting `take` return with what there is."""
+        self._arrived.set()
+
+    async def take(
+        self, most: int, wait_seconds: float, *, bytes_max: int = BATCH_BYTES_MAX
+    ) -> list[Delivery]:
+        """Take up to `most` messages, one from each sender in turn; wait for the first only."""
+        if not self._queues:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return []
+        batch: list[Delivery] = []
+        size = 0
+        while self._queues and len(batch) < most and size < bytes_max:
+            origin, queue = next(iter(self._queues.items()))
+            batch.append(queue.popleft())
+            size += len(batch[-1].body)
+            if queue:
+                self._queues.move_to_end(origin)
+            else:
+                del self._queues[origin]
+        return batch
+
+
+class ContinuousPull:
+    """Keeps pull requests outstanding on one durable consumer.
+
+    A request is renewed when half its messages came, when the server ends it, when it must have
+    expired, and after a reconnect; so no lost request stops the flow for longer than its life.
+    """
+
+    def __init__(
+        self, connection: Client, stream: str, durable: str, inflow: Inflow, batch: int = 250
+    ) -> None:
+        self._connection = connection
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._request = json.dumps({"batch": batch, "expires": int(EXPIRES_SECONDS * 1e9)}).encode()
+        self._batch = batch
+        self._inflow = inflow
+        self._credit = 0
+        self._asked_at = 0.0
+        self._subscription: Subscription | None = None
+        self._inbox = ""
+
+    async def start(self) -> None:
+        """Subscribe and ask for the first messages."""
+        self._inbox = self._connection.new_inbox()
+        self._subscription = await self._connection.subscribe(
+            self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        await self._ask()
+
+    async def renew(self, *, now: bool = False) -> None:
+        """Ask again if the last request is over by the clock, or at once."""
+        if now or time.monotonic() - self._asked_at > EXPIRES_SECONDS:
+            self._credit = 0
+            await self._ask()
+
+    async def stop(self) -> None:
+        """Take no more messages; those in flight are delivered again to whoever asks next."""
+        if self._subscription is not None and not self._connection.is_closed:
+            await self._subscription.unsubscribe()
+
+    async def _ask(self) -> None:
+        self._credit += self._batch
+        self._asked_at = time.monotonic()
+        await self._connection.publish(self._next, self._request, reply=self._inbox)
+
+    async def _on_message(self, message: Msg) -> None:
+        if message.reply:
+            self._credit -= 1
+            self._inflow.put(Delivery(message.subject, message.data, message.reply, message.headers))
+            if self._credit <= self._batch // 2:
+                await self._ask()
+        else:
+            # A request is over. One that expired is renewed at once, one that was refused by the tick:
+            # asking again at once would make a tight circle.
+            self._credit = 0
+            if (message.headers or {}).get("Status") == "408":
+                await self._ask()

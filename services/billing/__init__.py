@@ -1,0 +1,1 @@
+"""Billing: usage, levies, ledger, statements, settlement. Asks nobody."""

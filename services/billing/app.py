@@ -1,0 +1,16 @@
+"""Billing, wired."""
+
+from pathlib import Path
+
+from allmende.servicekit.service import Service
+
+from .handlers import BillingHandler
+from .queries import ANSWERS
+
+service = Service(
+    name="billing",
+    facts=("brokerage.>",),
+    migrations=Path(__file__).parent / "migrations",
+    handler=lambda settings: BillingHandler(settings.register, settings.park_seconds),
+    answers=ANSWERS,
+)

@@ -1,0 +1,135 @@
+"""Settlements, statements, charge lines and the ledger: written once, read ever after."""
+
+import uuid
+from collections.abc import Iterable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
+
+from .settlement import Closing
+
+_SAVE_SETTLEMENT = text("""
+    insert into settlement (settlement_id, period, closed_at, document)
+    values (:settlement_id, :period, :closed_at, cast(:document as json))
+""")
+
+_SAVE_STATEMENTS = text("""
+    insert into statement (statement_id, settlement_id, member, period, number, document)
+    select u.id, :settlement_id, u.member, :period, u.number, u.document::json
+    from unnest(cast(:ids as uuid[]), cast(:members as text[]), cast(:numbers as text[]),
+                cast(:documents as text[])) u (id, member, number, document)
+""")
+
+_SAVE_LINES = text("""
+    insert into charge_line (settlement_id, line, payer, payee, amount_cents, document)
+    select :settlement_id, u.line, u.payer, u.payee, u.amount_cents, u.document::json
+    from unnest(cast(:lines as int[]), cast(:payers as text[]), cast(:payees as text[]),
+                cast(:amounts as bigint[]), cast(:documents as text[]))
+         u (line, payer, payee, amount_cents, document)
+""")
+
+_SAVE_ENTRIES = text("""
+    insert into journal_entry (entry_id, settlement_id, period, narration, posted_at)
+    select u.id, :settlement_id, :period, u.narration, :posted_at
+    from unnest(cast(:ids as uuid[]), cast(:narrations as text[])) u (id, narration)
+""")
+
+_SAVE_POSTINGS = text("""
+    insert into posting (entry_id, position, party, amount_cents)
+    select * from unnest(cast(:entries as uuid[]), cast(:positions as int[]), cast(:parties as text[]),
+                         cast(:amounts as bigint[]))
+""")
+
+_SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
+
+_STATEMENT = text("select document::text from statement where period = :period and member = :member")
+
+# The clearing house's own statement covers what it receives itself; members' lines are theirs.
+_LINES = text("""
+    select l.document::text from charge_line l join settlement s using (settlement_id)
+    where s.period = :period and (l.payer = :member or l.payee = :member) and l.line > :after
+    order by l.line limit :limit
+""")
+
+
+async def save(tx: AsyncConnection, closing: Closing) -> None:
+    """Write everything a closed period leaves behind."""
+    settlement = closing.settlement
+    about = {"settlement_id": settlement.settlement_id, "period": settlement.period}
+    document = settlement.model_dump_json()
+    await tx.execute(_SAVE_SETTLEMENT, {**about, "closed_at": settlement.closed_at, "document": document})
+    await tx.execute(
+        _SAVE_STATEMENTS,
+        {
+            **about,
+            "ids": [statement.statement_id for statement in closing.statements],
+            "members": [statement.member for statement in closing.statements],
+            "numbers": [statement.number for statement in closing.statements],
+            "documents": [statement.model_dump_json() for statement in closing.statements],
+        },
+    )
+    await _save_lines(tx, settlement.settlement_id, closing.lines)
+    await _save_entries(tx, about, closing)
+
+
+async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]) -> None:
+    found = list(lines)
+    await tx.execute(
+        _SAVE_LINES,
+        {
+            "settlement_id": settlement_id,
+            "lines": [line.line for line in found],
+            "payers": [line.payer for line in found],
+            "payees": [line.payee for line in found],
+            "amounts": [line.amount_cents for line in found],
+            "documents": [line.model_dump_json() for line in found],
+        },
+    )
+
+
+async def _save_entries(tx: AsyncConnection, about: dict[str, str], closing: Closing) -> None:
+    namespace = uuid.UUID(closing.settlement.settlement_id)
+    ids = [uuid.uuid5(namespace, f"entry {number}") for number in range(len(closing.entries))]
+    narrations = [entry.narration for entry in closing.entries]
+    await tx.execute(
+        _SAVE_ENTRIES,
+        {**about, "ids": ids, "narrations": narrations, "posted_at": closing.settlement.closed_at},
+    )
+    postings = [
+        (id_, position, posting)
+        for id_, entry in zip(ids, closing.entries, strict=True)
+        for position, posting in enumerate(entry.postings, 1)
+    ]
+    await tx.execute(
+        _SAVE_POSTINGS,
+        {
+            "entries": [id_ for id_, _, _ in postings],
+            "positions": [position for _, position, _ in postings],
+            "parties": [posting.party for _, _, posting in postings],
+            "amounts": [posting.amount_cents for _, _, posting in postings],
+        },
+    )
+
+
+async def settlements(connection: AsyncConnection, limit: int) -> list[SettlementClosed]:
+    """Read settlements, newest period first."""
+    rows = await connection.execute(_SETTLEMENTS, {"limit": limit})
+    return [SettlementClosed.model_validate_json(row[0]) for row in rows]
+
+
+async def statement(connection: AsyncConnection, period: str, member: str) -> StatementIssued | None:
+    """Read one member's statement."""
+    row = (await connection.execute(_STATEMENT, {"period": period, "member": member})).first()
+    return StatementIssued.model_validate_json(row[0]) if row is not None else None
+
+
+async def lines(
+    connection: AsyncConnection, *, period: str, member: str, after: int, limit: int
+) -> list[ChargeLine]:
+    """Read the lines in which a member takes part."""
+    rows = await connection.execute(
+        _LINES, {"period": period, "member": member, "after": after, "limit": limit}
+    )
+    return [ChargeLine.model_validate_json(row[0]) for row in rows]

@@ -1,0 +1,47 @@
+"""Levies: a cost of the cooperative, shared by a key."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from allmende.schemas.billing import ChargeLevy, LevyCharged, LevyShare
+from allmende.schemas.rejections import Rejected, rejected
+from allmende.tariffs.allocation import allocate
+
+
+def charge(
+    command: ChargeLevy, levy_id: str, *, lands: Mapping[str, str | None], period_is_closed: bool
+) -> LevyCharged | Rejected:
+    """Spread a cost over the members.
+
+    Args:
+        command: amount, period and key.
+        levy_id: the id of the command.
+        lands: the seat of every member that shares.
+        period_is_closed: whether the period takes no more charges.
+    """
+    if period_is_closed:
+        return rejected("period_closed", "period", period=command.period)
+    key = command.key
+    if key.effective_from > dt.date.fromisoformat(f"{command.period}-01"):
+        return rejected("key_not_effective", "key.effective_from", key=key.key_id, day=key.effective_from)
+    holder_of = lands if key.holders == "land" else {member: member for member in lands}
+    shares = allocate(command.amount_cents, key, holder_of)
+    if isinstance(shares, Rejected):
+        return shares
+    return LevyCharged(
+        levy_id=levy_id,
+        period=command.period,
+        title=command.title,
+        amount_cents=command.amount_cents,
+        key_id=key.key_id,
+        key_version=key.version,
+        shares=tuple(
+            LevyShare(
+                member=share.member,
+                amount_cents=share.amount_cents,
+                trace_de=share.trace_de,
+                trace_en=share.trace_en,
+            )
+            for share in shares
+        ),
+    )

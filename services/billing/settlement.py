@@ -1,0 +1,205 @@
+"""Closing a period: from rated lines and levies to statements and net positions."""
+
+import dataclasses
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+
+from allmende.schemas.billing import (
+    ChargeLine,
+    LevyCharged,
+    SettlementClosed,
+    StatementIssued,
+    StatementItem,
+)
+from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.rejections import Rejected, rejected
+from allmende.tariffs.rating import Line, rate_one_time, rate_usage
+
+from .ledger import Entry, entries_of
+from .netting import Obligation, net
+from .usage import Counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Closing:
+    """Everything a closed period leaves behind."""
+
+    settlement: SettlementClosed
+    statements: tuple[StatementIssued, ...]
+    lines: tuple[ChargeLine, ...]
+    entries: tuple[Entry, ...]
+
+
+def refuse_closing(period: str, *, closed: bool, parked: int) -> Rejected | None:
+    """Refuse to close twice, or while usage waits for its booking."""
+    if closed:
+        return rejected("period_closed", "period", period=period)
+    if parked:
+        return rejected("usage_parked", "period", count=parked)
+    return None
+
+
+def close(  # noqa: PLR0913 - what a period consists of
+    settlement_id: str,
+    period: str,
+    *,
+    members: Sequence[str],
+    clearing_house: str,
+    counted: Sequence[Counted],
+    starting: Sequence[BookingConfirmed],
+    levies: Sequence[LevyCharged],
+    now: dt.datetime,
+) -> Closing:
+    """Rate, state and net a period.
+
+    Args:
+        settlement_id: the id of the command that closes it.
+        period: `YYYY-MM`.
+        members: everybody who gets a statement.
+        clearing_house: the cooperative's office, which also receives the levies.
+        counted: what the meters counted, by booking.
+        starting: bookings whose one-time components are charged now.
+        levies: levies of the period.
+        now: the moment of closing.
+    """
+    lines = _numbered(
+        [line for each in counted for line in _usage_lines(each)]
+        + [line for booking in starting for line in _one_time_lines(booking)]
+        + [line for levy in levies for line in _levy_lines(levy, clearing_house)]
+    )
+    obligations = _obligations(lines)
+    positions = net([*members, clearing_house], obligations)
+    settlement = SettlementClosed(
+        settlement_id=settlement_id,
+        period=period,
+        clearing_house=clearing_house,
+        charges_cents=sum(line.amount_cents for line in lines if line.kind == "charge"),
+        levies_cents=sum(line.amount_cents for line in lines if line.kind == "levy"),
+        usage_records=sum(line.records for line in lines),
+        lines=len(lines),
+        positions=tuple(positions),
+        closed_at=now,
+    )
+    numbers = enumerate(sorted({*members, clearing_house}), 1)
+    statements = tuple(_statement(settlement, number, member, obligations) for number, member in numbers)
+    return Closing(settlement, statements, tuple(lines), tuple(entries_of(period, obligations)))
+
+
+def _usage_lines(counted: Counted) -> list[ChargeLine]:
+    booking = counted.booking
+    return [
+        _charge(booking, line, counted.first_day, counted.last_day, counted.records[line.component.measure])
+        for line in rate_usage(booking.tariff, booking.consumer_class, counted.quantities)
+    ]
+
+
+def _one_time_lines(booking: BookingConfirmed) -> list[ChargeLine]:
+    rated = rate_one_time(booking.tariff, booking.consumer_class, booking.quantities)
+    return [_charge(booking, line, booking.start, booking.end or booking.start, 0) for line in rated]
+
+
+def _charge(
+    booking: BookingConfirmed, line: Line, service_from: dt.date, service_to: dt.date, records: int
+) -> ChargeLine:
+    return ChargeLine(
+        line=0,
+        kind="charge",
+        payer=booking.consumer,
+        payee=booking.provider,
+        title=line.component.title,
+        booking_id=booking.booking_id,
+        offering_id=booking.offering_id,
+        component=line.component.id,
+        tariff_version=line.tariff_version,
+        quantity=line.quantity,
+        unit=line.component.unit,
+        records=records,
+        service_from=service_from,
+        service_to=service_to,
+        amount_cents=line.amount_cents,
+        trace_de=line.trace_de,
+        trace_en=line.trace_en,
+    )
+
+
+def _levy_lines(levy: LevyCharged, clearing_house: str) -> list[ChargeLine]:
+    first = dt.date.fromisoformat(f"{levy.period}-01")
+    last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    return [
+        ChargeLine(
+            line=0,
+            kind="levy",
+            payer=share.member,
+            payee=clearing_house,
+            title=levy.title,
+            service_from=first,
+            service_to=last,
+            amount_cents=share.amount_cents,
+            trace_de=share.trace_de,
+            trace_en=share.trace_en,
+        )
+        for share in levy.shares
+    ]
+
+
+def _numbered(lines: list[ChargeLine]) -> list[ChargeLine]:
+    """Number lines in an order that does not depend on the order they were found in."""
+
+    def place(line: ChargeLine) -> tuple[str, ...]:
+        return (
+            line.kind,
+            line.payee,
+            line.payer,
+            line.offering_id or "",
+            line.booking_id or "",
+            line.component or "",
+            line.title,
+            line.trace_de,
+        )
+
+    ordered = sorted(lines, key=place)
+    return [line.model_copy(update={"line": number}) for number, line in enumerate(ordered, 1)]
+
+
+def _obligations(lines: Sequence[ChargeLine]) -> list[Obligation]:
+    sums: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for line in lines:
+        sums[line.kind, line.payer, line.payee].append(line.amount_cents)
+    return [
+        Obligation(kind, payer, payee, sum(amounts), len(amounts))
+        for (kind, payer, payee), amounts in sorted(sums.items())
+    ]
+
+
+def _statement(
+    settlement: SettlementClosed, number: int, member: str, obligations: Sequence[Obligation]
+) -> StatementIssued:
+    payable = tuple(_item(each, each.payee) for each in obligations if each.payer == member)
+    receivable = tuple(_item(each, each.payer) for each in obligations if each.payee == member)
+    owed = sum(item.amount_cents for item in receivable)
+    owing = sum(item.amount_cents for item in payable)
+    return StatementIssued(
+        statement_id=str(uuid.uuid5(uuid.UUID(settlement.settlement_id), member)),
+        settlement_id=settlement.settlement_id,
+        number=f"{settlement.period}-{number:04d}",
+        period=settlement.period,
+        member=member,
+        payable=payable,
+        receivable=receivable,
+        payable_cents=owing,
+        receivable_cents=owed,
+        net_cents=owed - owing,
+        clearing_house=settlement.clearing_house,
+        issued_at=settlement.closed_at,
+    )
+
+
+def _item(obligation: Obligation, counterparty: str) -> StatementItem:
+    return StatementItem(
+        kind="levy" if obligation.kind == "levy" else "charge",
+        counterparty=counterparty,
+        amount_cents=obligation.amount_cents,
+        lines=obligation.lines,
+    )

@@ -1,0 +1,1 @@
+"""Brokerage: bookings and capacity. Prices nothing."""

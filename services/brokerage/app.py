@@ -1,0 +1,16 @@
+"""The brokerage, wired."""
+
+from pathlib import Path
+
+from allmende.servicekit.service import Service
+
+from .handlers import BrokerageHandler
+from .queries import ANSWERS
+
+service = Service(
+    name="brokerage",
+    facts=("catalog.>",),
+    migrations=Path(__file__).parent / "migrations",
+    handler=lambda settings: BrokerageHandler(settings.register, settings.park_seconds),
+    answers=ANSWERS,
+)

@@ -1,0 +1,1 @@
+"""Catalogue: what members offer. Knows nobody who booked."""

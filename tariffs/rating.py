@@ -1,0 +1,93 @@
+"""What bookings and usage cost: one line for each component, rounded once, with its story."""
+
+import dataclasses
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+
+from allmende.schemas.money import euro, plain
+from allmende.schemas.tariff import Component, Free, PerUnit, Tariff
+
+from .rounding import to_cents
+from .terms import price_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A rated component.
+
+    Attributes:
+        amount_cents: rounded once, commercially.
+        trace_de: how the amount came about, in German; `trace_en` in English.
+    """
+
+    component: Component
+    tariff_version: int
+    quantity: Decimal
+    amount_cents: int
+    trace_de: str
+    trace_en: str
+
+
+def rate_usage(tariff: Tariff, consumer_class: str | None, counted: Mapping[str, Decimal]) -> list[Line]:
+    """Rate what the meters counted in a period: the sum of all records of a meter is one quantity.
+
+    Args:
+        tariff: the version frozen into the booking.
+        consumer_class: the class frozen into the booking.
+        counted: sums by meter; a meter without records makes no line.
+    """
+    return [
+        rate(tariff, component, consumer_class, counted[component.measure])
+        for component in tariff.components
+        if component.billing == "usage" and component.measure in counted
+    ]
+
+
+def rate_one_time(tariff: Tariff, consumer_class: str | None, booked: Mapping[str, Decimal]) -> list[Line]:
+    """Rate what is charged once, in the period in which the booking starts."""
+    return [
+        rate(tariff, component, consumer_class, booked[component.measure])
+        for component in tariff.components
+        if component.billing == "one_time" and booked.get(component.measure)
+    ]
+
+
+def rate(tariff: Tariff, component: Component, consumer_class: str | None, quantity: Decimal) -> Line:
+    """Rate one component.
+
+    Raises:
+        ValueError: it has no price for the class; bookings are refused before this can happen.
+    """
+    price = price_of(component, consumer_class)
+    counted = f"{_short(quantity)} {component.unit}"
+    counted_de = f"{_comma(_short(quantity))} {component.unit}"
+    of_class_de = f" (Klasse {consumer_class})" if component.price_by_class else ""
+    of_class_en = f" (class {consumer_class})" if component.price_by_class else ""
+    if isinstance(price, Free):
+        german = f"{counted_de}{of_class_de}: ohne Entgelt, {price.reason}"
+        english = f"{counted}{of_class_en}: free of charge, {price.reason}"
+        return Line(component, tariff.version, quantity, 0, german, english)
+    if not isinstance(price, PerUnit):
+        raise ValueError(f"{component.id} has no price for class {consumer_class}")  # noqa: TRY004
+    exact = Fraction(quantity) * Fraction(price.amount) * 100 / Fraction(price.per)
+    cents = to_cents(exact)
+    units = f"{_short(price.per)} {component.unit}" if price.per != 1 else component.unit
+    version_de, version_en = f"Tarif Version {tariff.version}", f"tariff version {tariff.version}"
+    unit_price = plain(price.amount)
+    return Line(
+        component,
+        tariff.version,
+        quantity,
+        cents,
+        f"{counted_de} × {_comma(unit_price)} € je {_comma(units)}{of_class_de}, {version_de} = {euro(cents)}",
+        f"{counted} × €{unit_price} per {units}{of_class_en}, {version_en} = {euro(cents, language='en')}",
+    )
+
+
+def _short(number: Decimal) -> str:
+    return plain(number.normalize())
+
+
+def _comma(number: str) -> str:
+    return number.replace(".", ",")

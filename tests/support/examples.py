@@ -1,0 +1,438 @@
+"""One realistic example of every message and query: a small market in the spring of 2026.
+
+Four data centres and the office of their cooperative; `alster-it` books virtual machines of `weser-it`.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+
+from allmende.schemas import registry
+from allmende.schemas.billing import (
+    ChargeLevy,
+    ChargeLine,
+    CloseSettlement,
+    LevyCharged,
+    LevyShare,
+    ListSettlements,
+    NetPosition,
+    RefusedRecord,
+    ReportUsage,
+    SettlementClosed,
+    Settlements,
+    ShowStatement,
+    Statement,
+    StatementIssued,
+    StatementItem,
+    UsageRecord,
+    UsageRecorded,
+    UsageRefused,
+)
+from allmende.schemas.brokerage import BookingConfirmed, Bookings, ListBookings, RequestBooking
+from allmende.schemas.catalog import (
+    ListOfferings,
+    Offering,
+    OfferingPublished,
+    OfferingRetired,
+    Offerings,
+    OfferingSummary,
+    Plan,
+    PublishOffering,
+    RetireOffering,
+)
+from allmende.schemas.contract import Contract
+from allmende.schemas.envelope import seal
+from allmende.schemas.permissions import Role
+from allmende.schemas.register import MemberRegister, RegisteredMember
+from allmende.schemas.rejections import Rejected, Rejection, rejected
+from allmende.schemas.tariff import (
+    AllocationKey,
+    Component,
+    Free,
+    NotOffered,
+    OrderQuantity,
+    PerUnit,
+    Tariff,
+)
+
+PROVIDER = "weser-it"
+CONSUMER = "alster-it"
+OFFICE = "nordverbund"
+OFFERING_ID = "weser-it/virtual-machine"
+PERIOD = "2026-04"
+
+BOOKING_ID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e"
+LEVY_ID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8da0"
+SETTLEMENT_ID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8da1"
+STATEMENT_ID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8da2"
+UNKNOWN_BOOKING_ID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8da3"
+EVENT_ID = "0196a3c5-0000-7000-8000-000000000001"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+NOW = dt.datetime(2026, 3, 12, 9, 30, 15, 250_000, tzinfo=dt.UTC)
+
+
+def register() -> MemberRegister:
+    """The cooperative. The keys are well-formed, nobody holds their other halves."""
+    seats = {
+        "weser-it": ("Weser-IT, Anstalt des öffentlichen Rechts", "Bremen"),
+        "alster-it": ("Alster-IT", "Hamburg"),
+        "leine-it": ("Leine-Rechenzentrum", "Niedersachsen"),
+        "foerde-it": ("Förde-IT", "Schleswig-Holstein"),
+    }
+    members = [
+        RegisteredMember(id=member, name=name, land=land, classes={"weser": "B"}, key="U" + letter * 55)
+        for (member, (name, land)), letter in zip(seats.items(), "ABCD", strict=True)
+    ]
+    office = RegisteredMember(id=OFFICE, name="Nordverbund eG", role=Role.OFFICE, key="U" + "E" * 55)
+    return MemberRegister(name="Nordverbund eG", members=(*members, office))
+
+
+def tariff() -> Tariff:
+    """What the plan costs in 2026."""
+    return Tariff(
+        version=1,
+        valid_from=dt.date(2026, 1, 1),
+        valid_to=dt.date(2026, 12, 31),
+        class_scheme="weser",
+        source="Entgeltverzeichnis 2026, Ziffer 4.2",
+        components=(
+            Component(
+                id="setup",
+                title="Einrichtung",
+                billing="one_time",
+                measure="vcpu",
+                unit="vCPU",
+                price=PerUnit(amount=Decimal("25.00")),
+            ),
+            Component(
+                id="runtime",
+                title="Laufzeit",
+                billing="usage",
+                measure="vcpu_hours",
+                unit="h",
+                price_by_class={
+                    "A": Free(reason="Mit der Grundumlage abgegolten"),
+                    "B": PerUnit(amount=Decimal("1.25"), per=Decimal(100)),
+                    "C": NotOffered(reason="Nur für öffentliche Stellen"),
+                },
+            ),
+        ),
+    )
+
+
+def offering() -> Offering:
+    """Virtual machines, with the tariffs of two years."""
+    next_year = Tariff(
+        version=2,
+        valid_from=dt.date(2027, 1, 1),
+        components=(
+            Component(
+                id="runtime",
+                title="Laufzeit",
+                billing="usage",
+                measure="vcpu_hours",
+                unit="h",
+                price=PerUnit(amount=Decimal("0.0131")),
+            ),
+        ),
+    )
+    return Offering(
+        offering_id=OFFERING_ID,
+        title="Virtuelle Maschine",
+        description="Linux auf zwei Rechenzentren.\nSicherung täglich, 30 Tage.",
+        category="compute",
+        plans=(
+            Plan(
+                plan_id="standard",
+                title="Standard",
+                order=(
+                    OrderQuantity(
+                        id="vcpu",
+                        title="Prozessorkerne",
+                        unit="vCPU",
+                        minimum=Decimal(1),
+                        maximum=Decimal(64),
+                    ),
+                    OrderQuantity(id="ram", title="Arbeitsspeicher", unit="GiB"),
+                ),
+                capacity={"vcpu": Decimal(2048)},
+                tariffs=(tariff(), next_year),
+            ),
+        ),
+    )
+
+
+def booking() -> BookingConfirmed:
+    """Eight cores for a year."""
+    return BookingConfirmed(
+        booking_id=BOOKING_ID,
+        offering_id=OFFERING_ID,
+        offering_revision=3,
+        plan_id="standard",
+        provider=PROVIDER,
+        consumer=CONSUMER,
+        consumer_class="B",
+        quantities={"vcpu": Decimal(8), "ram": Decimal("32.5")},
+        start=dt.date(2026, 4, 1),
+        end=dt.date(2027, 3, 31),
+        reference="Auftrag 2026/0417",
+        tariff=tariff(),
+        confirmed_at=NOW,
+    )
+
+
+def allocation_key() -> AllocationKey:
+    """Inhabitants on 31 December 2022 (Destatis) of the four Länder where members sit."""
+    return AllocationKey(
+        key_id="inhabitants-north",
+        version=1,
+        title="Einwohner der beteiligten Länder",
+        holders="land",
+        unit="weight",
+        values={
+            "Bremen": Decimal(684_864),
+            "Hamburg": Decimal(1_892_122),
+            "Niedersachsen": Decimal(8_140_242),
+            "Schleswig-Holstein": Decimal(2_953_270),
+        },
+        spread_over="all",
+        key_date=dt.date(2022, 12, 31),
+        published_on=dt.date(2023, 10, 20),
+        effective_from=dt.date(2026, 1, 1),
+        source="Destatis, GV100AD",
+    )
+
+
+def usage_record(number: int = 1, booking_id: str = BOOKING_ID) -> UsageRecord:
+    """A day of eight cores, counted in April 2026."""
+    start = dt.datetime(2026, 4, number, 22, 0, tzinfo=dt.UTC)
+    return UsageRecord(
+        id=f"vm-0815/2026-04-{number:02d}",
+        booking_id=booking_id,
+        meter="vcpu_hours",
+        quantity=Decimal(192),
+        start=start,
+        end=start + dt.timedelta(days=1),
+    )
+
+
+def settlement() -> SettlementClosed:
+    """April 2026: one booking and one levy."""
+    paid = {"weser-it": 60_117, "alster-it": 193_291, "leine-it": 714_553, "foerde-it": 259_239}
+    received = {"weser-it": 27_200, OFFICE: 1_200_000}
+    return SettlementClosed(
+        settlement_id=SETTLEMENT_ID,
+        period=PERIOD,
+        clearing_house=OFFICE,
+        charges_cents=27_200,
+        levies_cents=1_200_000,
+        usage_records=30,
+        lines=6,
+        positions=tuple(
+            NetPosition(
+                party=party,
+                receivable_cents=received.get(party, 0),
+                payable_cents=paid.get(party, 0),
+                net_cents=received.get(party, 0) - paid.get(party, 0),
+            )
+            for party in sorted({*paid, *received})
+        ),
+        closed_at=NOW,
+    )
+
+
+def statement() -> StatementIssued:
+    """What `alster-it` owes for April 2026."""
+    return StatementIssued(
+        statement_id=STATEMENT_ID,
+        settlement_id=SETTLEMENT_ID,
+        number="2026-04/002",
+        period=PERIOD,
+        member=CONSUMER,
+        payable=(
+            StatementItem(kind="charge", counterparty=PROVIDER, amount_cents=27_200, lines=2),
+            StatementItem(kind="levy", counterparty=OFFICE, amount_cents=166_091, lines=1),
+        ),
+        receivable=(),
+        payable_cents=193_291,
+        receivable_cents=0,
+        net_cents=-193_291,
+        clearing_house=OFFICE,
+        issued_at=NOW,
+    )
+
+
+def charge_line() -> ChargeLine:
+    """The runtime of the booking in April 2026."""
+    return ChargeLine(
+        line=2,
+        kind="charge",
+        payer=CONSUMER,
+        payee=PROVIDER,
+        title="Laufzeit",
+        booking_id=BOOKING_ID,
+        offering_id=OFFERING_ID,
+        component="runtime",
+        tariff_version=1,
+        quantity=Decimal(5760),
+        unit="h",
+        records=30,
+        service_from=dt.date(2026, 4, 1),
+        service_to=dt.date(2026, 4, 30),
+        amount_cents=7_200,
+        trace_de="5.760 h zu 1,25 € je 100 h = 72,00 €",
+        trace_en="5,760 h at €1.25 per 100 h = €72.00",
+    )
+
+
+def _levy_charged() -> LevyCharged:
+    shares = {"weser-it": 60_117, "alster-it": 166_091, "leine-it": 714_553, "foerde-it": 259_239}
+    return LevyCharged(
+        levy_id=LEVY_ID,
+        period=PERIOD,
+        title="Geschäftsstelle, April 2026",
+        amount_cents=1_200_000,
+        key_id="inhabitants-north",
+        key_version=1,
+        shares=tuple(
+            LevyShare(
+                member=member,
+                amount_cents=cents,
+                trace_de="Anteil nach Einwohnern",
+                trace_en="share by inhabitants",
+            )
+            for member, cents in shares.items()
+        ),
+    )
+
+
+def _refused_record() -> RefusedRecord:
+    german, english = rejected("unknown_booking", booking=UNKNOWN_BOOKING_ID).sentences
+    return RefusedRecord(
+        id="vm-4711/2026-04-01", code="unknown_booking", message_de=german, message_en=english
+    )
+
+
+_REASONS: dict[str, tuple[str, Rejected]] = {
+    "catalog.offering.rejected": (
+        "catalog.offering.publish",
+        rejected("not_your_offering", "data.offering.offering_id", offering="elbe-it/disk", member=PROVIDER),
+    ),
+    "brokerage.booking.rejected": (
+        "brokerage.booking.request",
+        rejected("no_capacity", "data.quantities.vcpu", quantity="vcpu", value=64, free=12),
+    ),
+    "billing.usage.rejected": (
+        "billing.usage.report",
+        rejected("invalid_field", "data.records.0.quantity", field="data.records.0.quantity", detail="NaN"),
+    ),
+    "billing.levy.rejected": (
+        "billing.levy.charge",
+        rejected("key_not_effective", "data.key", key="inhabitants-north", day="2027-01-01"),
+    ),
+    "billing.settlement.rejected": (
+        "billing.settlement.close",
+        rejected("usage_parked", count=3),
+    ),
+}
+
+_PAYLOADS: dict[str, Callable[[], Contract]] = {
+    "catalog.offering.publish": lambda: PublishOffering(offering=offering()),
+    "catalog.offering.retire": lambda: RetireOffering(offering_id=OFFERING_ID),
+    "catalog.offering.published": lambda: OfferingPublished(
+        offering=offering(), provider=PROVIDER, revision=3, published_at=NOW
+    ),
+    "catalog.offering.retired": lambda: OfferingRetired(
+        offering_id=OFFERING_ID, provider=PROVIDER, retired_at=NOW
+    ),
+    "brokerage.booking.request": lambda: RequestBooking(
+        offering_id=OFFERING_ID,
+        plan_id="standard",
+        quantities={"vcpu": Decimal(8), "ram": Decimal("32.5")},
+        start=dt.date(2026, 4, 1),
+        end=dt.date(2027, 3, 31),
+        reference="Auftrag 2026/0417",
+    ),
+    "brokerage.booking.confirmed": booking,
+    "billing.usage.report": lambda: ReportUsage(records=(usage_record(1), usage_record(2))),
+    "billing.usage.recorded": lambda: UsageRecorded(
+        accepted=1, repeated=0, parked=0, refused=(_refused_record(),)
+    ),
+    "billing.usage.refused": lambda: UsageRefused(refused=(_refused_record(),)),
+    "billing.levy.charge": lambda: ChargeLevy(
+        period=PERIOD,
+        title="Geschäftsstelle, April 2026",
+        amount_cents=1_200_000,
+        key=allocation_key(),
+    ),
+    "billing.levy.charged": _levy_charged,
+    "billing.settlement.close": lambda: CloseSettlement(period=PERIOD),
+    "billing.settlement.closed": settlement,
+    "billing.statement.issued": statement,
+}
+
+_QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
+    "catalog.offering.list": (
+        lambda: ListOfferings(category="compute", after="alster-it/disk", limit=1),
+        lambda: Offerings(
+            offerings=(OfferingSummary(offering=offering(), state="published", revision=3),),
+            next_after=OFFERING_ID,
+        ),
+    ),
+    "brokerage.booking.list": (
+        lambda: ListBookings(side="consumer"),
+        lambda: Bookings(bookings=(booking(),), next_after=None),
+    ),
+    "billing.settlement.list": (
+        lambda: ListSettlements(limit=12),
+        lambda: Settlements(settlements=(settlement(),)),
+    ),
+    "billing.statement.show": (
+        lambda: ShowStatement(period=PERIOD),
+        lambda: Statement(statement=statement(), lines=(charge_line(),), next_after=None),
+    ),
+}
+
+
+def payload(name: str) -> Contract:
+    """The example payload of a message, by its name in the registry."""
+    if name in _REASONS:
+        command, reason = _REASONS[name]
+        rejection: Rejection = reason.as_rejection(command)
+        return rejection
+    return _PAYLOADS[name]()
+
+
+def query_request(name: str) -> Contract:
+    """The example request of a query, by its name in the registry."""
+    return _QUERIES[name][0]()
+
+
+def query_reply(name: str) -> Contract:
+    """The example reply to a query, by its name in the registry."""
+    return _QUERIES[name][1]()
+
+
+def sender(name: str) -> str:
+    """Who sends the example, as the CloudEvents source."""
+    message = registry.message(name)
+    if not message.is_command:
+        return f"/services/{message.service}"
+    if name in {"billing.levy.charge", "billing.settlement.close"}:
+        return f"/members/{OFFICE}"
+    return f"/members/{CONSUMER if message.service == 'brokerage' else PROVIDER}"
+
+
+def sealed(name: str) -> bytes:
+    """The whole example message as it travels, an event still without its sequence."""
+    message = registry.message(name)
+    return seal(
+        id=BOOKING_ID if message.is_command else EVENT_ID,
+        source=sender(name),
+        type=message.type,
+        time=NOW,
+        data_json=payload(name).model_dump_json().encode(),
+        subject=None if message.is_command else BOOKING_ID,
+        traceparent=TRACEPARENT,
+        causationid=None if message.is_command else BOOKING_ID,
+    )
