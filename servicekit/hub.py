@@ -102,9 +102,9 @@ system_account: SYS
 """
 
     def _hub_account(self) -> str:
+        anything = 'permissions: { publish: ">", subscribe: ">" }'
         users = [
-            f"      {{ nkey: {self.service_keys[PROVISIONER]}, "
-            'permissions: { publish: ">", subscribe: ">" } }',
+            f"      {{ nkey: {self.service_keys[PROVISIONER]}, {anything} }}",
             *(self._service_user(consumed) for consumed in self.consumed),
         ]
         exports = [
@@ -165,8 +165,10 @@ system_account: SYS
         for query in permissions.queries_of(member.role):
             parts = (query.service, query.noun, query.verb)
             imports.append((subjects.query_subject(member.id, *parts), subjects.member_query_subject(*parts)))
-        for call in ("CONSUMER.MSG.NEXT", "CONSUMER.INFO"):
-            imports.append((f"{_JS}.API.{call}.{durable}", f"{subjects.MEMBER_API_PREFIX}.{call}.{durable}"))
+        imports += [
+            (f"{_JS}.API.{call}.{durable}", f"{subjects.MEMBER_API_PREFIX}.{call}.{durable}")
+            for call in ("CONSUMER.MSG.NEXT", "CONSUMER.INFO")
+        ]
         publish = [to for _, to in imports] + [f"{_JS}.ACK.{durable}.>"]
         lines = [
             f'{{ service: {{ account: {HUB}, subject: "{subject}" }}, to: "{to}" }}'

@@ -79,8 +79,8 @@ class Home:
             raise Fault(f"The folder {self.path} cannot be used: {error.strerror}.") from None
         if free < DISK_BYTES_MIN:
             raise Fault(
-                f"The disk of {self.path} is nearly full: {free >> 20} MiB are free, {DISK_BYTES_MIN >> 20} MiB "
-                "are needed. Free some space, or choose another folder with --home."
+                f"The disk of {self.path} is nearly full: {free >> 20} MiB are free and "
+                f"{DISK_BYTES_MIN >> 20} MiB needed. Free some space, or choose another folder with --home."
             )
 
 

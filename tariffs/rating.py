@@ -75,13 +75,15 @@ def rate(tariff: Tariff, component: Component, consumer_class: str | None, quant
     units = f"{_short(price.per)} {component.unit}" if price.per != 1 else component.unit
     version_de, version_en = f"Tarif Version {tariff.version}", f"tariff version {tariff.version}"
     unit_price = plain(price.amount)
+    each_de = f"{_comma(unit_price)} € je {_comma(units)}{of_class_de}"
+    each_en = f"€{unit_price} per {units}{of_class_en}"
     return Line(
         component,
         tariff.version,
         quantity,
         cents,
-        f"{counted_de} × {_comma(unit_price)} € je {_comma(units)}{of_class_de}, {version_de} = {euro(cents)}",
-        f"{counted} × €{unit_price} per {units}{of_class_en}, {version_en} = {euro(cents, language='en')}",
+        f"{counted_de} × {each_de}, {version_de} = {euro(cents)}",
+        f"{counted} × {each_en}, {version_en} = {euro(cents, language='en')}",
     )
 
 
