@@ -199,18 +199,32 @@ class Market:
         """
         exact = {name: Decimal(value) for name, value in (quantities or {}).items()}
         request = RequestBooking(
-            offering_id=offering_id, plan_id=plan_id, quantities=exact, start=start, end=end, reference=reference
+            offering_id=offering_id,
+            plan_id=plan_id,
+            quantities=exact,
+            start=start,
+            end=end,
+            reference=reference,
         )
         return await self._outcome(request, BookingConfirmed, id)
 
     async def report_usage(
-        self, records: Sequence[UsageRecord], *, id: str | None = None  # noqa: A002
+        self,
+        records: Sequence[UsageRecord],
+        *,
+        id: str | None = None,  # noqa: A002
     ) -> UsageRecorded | Rejection:
         """Report usage of one's own offerings, up to 1,000 records."""
         return await self._outcome(ReportUsage(records=tuple(records)), UsageRecorded, id)
 
     async def charge_levy(
-        self, period: str, title: str, amount_cents: int, key: AllocationKey, *, id: str | None = None  # noqa: A002
+        self,
+        period: str,
+        title: str,
+        amount_cents: int,
+        key: AllocationKey,
+        *,
+        id: str | None = None,  # noqa: A002
     ) -> LevyCharged | Rejection:
         """Spread a cost of the cooperative over its members (office only)."""
         levy = ChargeLevy(period=period, title=title, amount_cents=amount_cents, key=key)
@@ -221,7 +235,11 @@ class Market:
         return await self._outcome(CloseSettlement(period=period), SettlementClosed, id)
 
     async def command(
-        self, data: Contract, *, id: str | None = None, answer_seconds: float = ANSWER_SECONDS  # noqa: A002
+        self,
+        data: Contract,
+        *,
+        id: str | None = None,
+        answer_seconds: float = ANSWER_SECONDS,  # noqa: A002
     ) -> Contract:
         """Send any command and wait for its outcome, a fact or a `Rejection`.
 
@@ -239,7 +257,9 @@ class Market:
             async with asyncio.timeout(answer_seconds):
                 return await self._repeat_until(outcome, f"{message.noun}.{message.verb}", body, message_id)
         except TimeoutError:
-            raise Unanswered(f"no outcome of {message.name} {command_id} within {answer_seconds:g} s") from None
+            raise Unanswered(
+                f"no outcome of {message.name} {command_id} within {answer_seconds:g} s"
+            ) from None
         finally:
             self._waiting.pop(command_id, None)
 
@@ -311,7 +331,9 @@ class Market:
         """All offerings in the order of their ids."""
         after = None
         while True:
-            page = await self.ask("catalog.offering.list", ListOfferings(category=category, after=after), Offerings)
+            page = await self.ask(
+                "catalog.offering.list", ListOfferings(category=category, after=after), Offerings
+            )
             for each in page.offerings:
                 yield each
             if (after := page.next_after) is None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
+from pydantic import Field, model_validator
+
 from allmende.schemas.contract import Contract, read
 from allmende.schemas.identifiers import ClassName, Day, Line, MemberId, Period
 from allmende.schemas.money import PositiveQuantity, Quantity, UnitPrice
 from allmende.schemas.register import Land
-from pydantic import Field, model_validator
 
 DATA = Path(__file__).parent / "data"
 

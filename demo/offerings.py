@@ -54,9 +54,7 @@ def compute(body: Body) -> Offering:
             "(Parallel Workloads Archive, LCG-2005-1). Die Preise je Kernstunde sind unsere Annahme."
         ),
         category="compute",
-        plans=(
-            Plan(plan_id=COMPUTE_PLAN, title="Stapelbetrieb", tariffs=_versions(body.eur_per_core_hour)),
-        ),
+        plans=(Plan(plan_id=COMPUTE_PLAN, title="Stapelbetrieb", tariffs=_versions(body.eur_per_core_hour)),),
     )
 
 

@@ -60,7 +60,12 @@ def exchange_order(table: Assumptions, wanted: ExchangeOrder) -> Order:
     """Order mailboxes."""
     quantities = {MAILBOXES: wanted.mailboxes}
     return Order(
-        wanted.consumer, EXCHANGE, EXCHANGE_PLAN, quantities, table.exchange.start, "Demonstration, Postfächer"
+        wanted.consumer,
+        EXCHANGE,
+        EXCHANGE_PLAN,
+        quantities,
+        table.exchange.start,
+        "Demonstration, Postfächer",
     )
 
 

@@ -43,9 +43,7 @@ def reports(table: Assumptions, divided: Divided, compute: ComputeOrders) -> tup
         found[use.row.day, use.provider].append(record)
     for order, record, day in _counts(table):
         found[day, order.offering_id.split("/", 1)[0]].append(record)
-    return tuple(
-        Report(provider, day, tuple(records)) for (day, provider), records in sorted(found.items())
-    )
+    return tuple(Report(provider, day, tuple(records)) for (day, provider), records in sorted(found.items()))
 
 
 def _counts(table: Assumptions) -> Iterator[tuple[Order, UsageRecord, dt.date]]:

@@ -1,18 +1,21 @@
 """Identifiers, names, dates: one spelling each, bounded, safe to log and to print."""
 
+import dataclasses
 import datetime as dt
 import re
 import unicodedata
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BeforeValidator,
     Field,
+    GetCoreSchemaHandler,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic_core import core_schema
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -77,24 +80,37 @@ def _legible(length_max: int, *, several_lines: bool = False) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _one_spelling_of_day(given: object) -> object:
-    # The general reader also takes seconds since 1970 written as text.
-    if isinstance(given, str):
-        if not _DAY.fullmatch(given):
-            raise ValueError("must be a date such as 2026-03-31")
-        return dt.date.fromisoformat(given)
-    return given
+@dataclasses.dataclass(frozen=True)
+class _FromText:
+    """Reads text from JSON with one function; from Python, only the type itself is taken.
+
+    The general readers of dates also take seconds since 1970 written as text, spaces, underscores and
+    dashes that are no hyphens (against RFC 3339, section 5.6), so that one moment has many spellings.
+    """
+
+    kind: Literal["date", "datetime"]
+    read: Callable[[str], dt.date]
+
+    def __get_pydantic_core_schema__(
+        self, source: type, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        text = core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
+        written = core_schema.simple_ser_schema(self.kind)
+        return core_schema.json_or_python_schema(text, handler(source), serialization=written)
 
 
-def _one_spelling_of_instant(given: object) -> object:
-    # The same, and it takes spaces, underscores and dashes that are no hyphens (RFC 3339, section 5.6).
-    if isinstance(given, str):
-        if not _INSTANT.fullmatch(given):
-            raise ValueError(
-                "must be a moment with its offset, such as 2026-03-31T10:00:00Z or 2026-03-31T12:00:00+02:00"
-            )
-        return dt.datetime.fromisoformat(given)
-    return given
+def _day_of(text: str) -> dt.date:
+    if not _DAY.fullmatch(text):
+        raise ValueError("must be a date such as 2026-03-31")
+    return dt.date.fromisoformat(text)
+
+
+def _instant_of(text: str) -> dt.datetime:
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(
+            "must be a moment with its offset, such as 2026-03-31T10:00:00Z or 2026-03-31T12:00:00+02:00"
+        )
+    return dt.datetime.fromisoformat(text)
 
 
 def _bounded_day(day: dt.date) -> dt.date:
@@ -154,13 +170,13 @@ Text = Annotated[str, StringConstraints(max_length=8000), _legible(8000, several
 
 Day = Annotated[
     dt.date,
-    BeforeValidator(_one_spelling_of_day),
+    _FromText("date", _day_of),
     AfterValidator(_bounded_day),
     WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DAY_PATTERN}$"}),
 ]
 Instant = Annotated[
     AwareDatetime,
-    BeforeValidator(_one_spelling_of_instant),
+    _FromText("datetime", _instant_of),
     AfterValidator(_bounded_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_INSTANT_PATTERN}$"}),
 ]

@@ -1,7 +1,9 @@
 import datetime as dt
+import functools
 import unicodedata
 from typing import Any
 
+import pydantic_core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +14,14 @@ from allmende.schemas import identifiers
 UUID = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e"
 
 
+@functools.cache
 def adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(getattr(identifiers, name))
 
 
 def from_json(name: str, value: object) -> Any:
     kind = adapter(name)
-    return kind.validate_json(TypeAdapter(Any).dump_json(value), strict=True)
+    return kind.validate_json(pydantic_core.to_json(value), strict=True)
 
 
 GOOD = {

@@ -36,6 +36,8 @@ def test_the_register_comes_back_as_it_was_written() -> None:
         ((member("abc", "B"),), "exactly one office"),
         ((OFFICE, member("abc", "B", role=Role.OFFICE)), "exactly one office"),
         ((), "exactly one office"),
+        ((OFFICE, member("services", "B")), "services"),
+        ((OFFICE, member("everyone", "B")), "everyone"),
     ],
 )
 def test_a_register_that_contradicts_itself(members: tuple[RegisteredMember, ...], reason: str) -> None:

@@ -1,0 +1,292 @@
+"""Where a command connects, as whom, and how it writes its data."""
+
+import asyncio
+import dataclasses
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn, ParamSpec
+from urllib.parse import urlsplit
+
+import typer
+
+from allmende.client.output import Format, Listing, write
+
+from .language import both, language, say, tell
+from .stop import DENIED, FAILURE, UNREACHABLE, USAGE, Stop
+
+if TYPE_CHECKING:
+    from allmende.client.market import Market, Unanswered
+
+P = ParamSpec("P")
+Work = Coroutine[Any, Any, int | None]
+
+DEFAULT_URL = "nats://127.0.0.1:4222"
+_MEMBER = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
+_SEED = re.compile(r"SU[A-Z2-7]{56}")
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar="ALLMENDE_URL",
+        show_envvar=True,
+        metavar="URL",
+        help=both("Adresse des Nachrichtenservers", "Address of the message server"),
+    ),
+]
+Member = Annotated[
+    str,
+    typer.Option(
+        "--member",
+        envvar="ALLMENDE_MEMBER",
+        show_envvar=True,
+        metavar="NAME",
+        help=both("Als dieses Mitglied handeln", "Act as this member"),
+    ),
+]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="ALLMENDE_KEY",
+        show_envvar=True,
+        metavar="FILE",
+        help=both(
+            "Datei mit dem geheimen Schlüssel; sonst .allmende/keys/NAME.nk",
+            "File of the secret key; else .allmende/keys/NAME.nk",
+        ),
+    ),
+]
+Output = Annotated[
+    Format, typer.Option("--output", "-o", help=both("Form der Ausgabe", "Form of the output"))
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """What every command gets from its connection options; empty texts are not given."""
+
+    url: str = DEFAULT_URL
+    member: str = ""
+    key: str = ""
+    form: Format = Format.TABLE
+
+    def key_file(self) -> Path:
+        """Where the member's key lies.
+
+        Raises:
+            Stop: the member is not named, or there is no key.
+        """
+        folder = Path(os.environ.get("ALLMENDE_HOME") or ".allmende") / "keys"
+        if not self.member:
+            raise Stop(_no_member(folder), USAGE)
+        if not _MEMBER.fullmatch(self.member):
+            raise Stop(
+                say(
+                    f"»{self.member}« ist kein Name eines Mitglieds.",
+                    f"{self.member!r} is not the name of a member.",
+                ),
+                USAGE,
+            )
+        path = Path(self.key) if self.key else folder / f"{self.member}.nk"
+        if not self.key and not path.exists():
+            raise Stop(
+                say(
+                    f"Der Schlüssel fehlt: --key DATEI angeben (oder ALLMENDE_KEY); {path} gibt es nicht.",
+                    f"The key is missing: give --key FILE (or ALLMENDE_KEY); there is no {path}.",
+                ),
+                USAGE,
+            )
+        return path
+
+    def credentials(self) -> tuple[str, str]:
+        """The member and the private half of its key.
+
+        Raises:
+            Stop: one of them is missing or no key.
+        """
+        return self.member, read_seed(self.key_file())
+
+    def market(self) -> "Market":
+        """Prepare the connection.
+
+        Raises:
+            Stop: the address, the member or the key cannot be right.
+        """
+        from allmende.client.market import Market  # noqa: PLC0415 - the help does without
+
+        member, seed = self.credentials()
+        return Market.connect(address_of(self.url), member=member, seed=seed, name="allmende-cli")
+
+    def show(self, listing: Listing) -> None:
+        """Write data to stdout."""
+        write(listing, self.form, sys.stdout, language())
+
+    def empty(self, listing: Listing, german: str, english: str) -> bool:
+        """Tell people that there is nothing to show; programs get their empty list."""
+        if not listing.rows and self.form is Format.TABLE:
+            tell(german, english)
+            return True
+        return False
+
+
+def _no_member(folder: Path) -> str:
+    known = ", ".join(sorted(path.stem for path in folder.glob("*.nk"))) if folder.is_dir() else ""
+    german = f" Schlüssel liegen hier für: {known}." if known else ""
+    english = f" Keys are here for: {known}." if known else ""
+    return say(
+        f"Das Mitglied fehlt: --member NAME angeben (oder ALLMENDE_MEMBER).{german}",
+        f"The member is missing: give --member NAME (or ALLMENDE_MEMBER).{english}",
+    )
+
+
+def read_seed(path: Path) -> str:
+    """Read a key file.
+
+    Raises:
+        Stop: it cannot be read or holds no user's seed.
+    """
+    try:
+        with path.open(encoding="ascii") as file:
+            seed = file.read(1000).strip()
+    except OSError as error:
+        raise Stop(
+            say(
+                f"Der Schlüssel {path} ist nicht zu lesen: {error.strerror}.",
+                f"The key {path} cannot be read: {error.strerror}.",
+            )
+        ) from None
+    except UnicodeDecodeError:
+        seed = ""
+    if not _SEED.fullmatch(seed):
+        raise Stop(
+            say(
+                f"{path} enthält keinen geheimen NATS-Schlüssel (58 Zeichen, beginnt mit SU).",
+                f"{path} holds no secret NATS key (58 characters, begins with SU).",
+            )
+        )
+    return seed
+
+
+def address_of(url: str) -> str:
+    """Check the hub's address.
+
+    Raises:
+        Stop: it is none.
+    """
+    full = url if "://" in url else f"nats://{url}"
+    try:
+        parts = urlsplit(full)
+        right = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or any(character.isspace() for character in full):
+        raise Stop(
+            say(
+                f"»{url}« ist keine Adresse wie {DEFAULT_URL}.",
+                f"{url!r} is not an address such as {DEFAULT_URL}.",
+            ),
+            USAGE,
+        )
+    return full
+
+
+def connected(command: Callable[Concatenate[Session, P], Work]) -> Callable[..., None]:
+    """Give a command the connection options and run its work to the end.
+
+    The command takes a `Session` first; its other parameters are its own.
+    """
+
+    def run(*, url: str, member: str, key: str, output: Format, **given: Any) -> None:
+        session = Session(url, member, key, output)
+        work: Callable[..., Work] = command
+        raise typer.Exit(_finish(work(session, **given), session))
+
+    functools.update_wrapper(run, command)
+    own = list(inspect.signature(command).parameters.values())[1:]
+    named = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter("output", named, default=Format.TABLE, annotation=Output),
+        inspect.Parameter("url", named, default=DEFAULT_URL, annotation=Url),
+        inspect.Parameter("member", named, default="", annotation=Member),
+        inspect.Parameter("key", named, default="", annotation=Key),
+    ]
+    parameters = [*(each.replace(kind=named) for each in own), *options]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _finish(work: Work, session: Session) -> int:
+    from allmende.client.market import Unanswered  # noqa: PLC0415 - the help does without
+
+    try:
+        return asyncio.run(work) or 0
+    except Unanswered as error:
+        _unanswered(error, session)
+
+
+def _unanswered(error: "Unanswered", session: Session) -> NoReturn:
+    from nats.errors import AuthorizationError  # noqa: PLC0415 - the help does without
+
+    if isinstance(error.__cause__, AuthorizationError) or "uthorization" in str(error):
+        raise Stop(
+            say(
+                f"Der Server {session.url} nimmt den Schlüssel nicht an: allmende doctor sagt mehr.",
+                f"The server {session.url} does not accept the key: allmende doctor tells more.",
+            ),
+            DENIED,
+        ) from None
+    raise Stop(
+        say(
+            f"Der Markt antwortet nicht ({error}): allmende doctor prüft die Verbindung.",
+            f"The market does not answer ({error}): allmende doctor checks the connection.",
+        ),
+        UNREACHABLE,
+    ) from None
+
+
+def read_text(file: str, bytes_max: int) -> str:
+    """Read a text file, or stdin for `-`, but never more than is sensible.
+
+    Raises:
+        Stop: it cannot be read.
+    """
+    try:
+        if file == "-":
+            raw = sys.stdin.buffer.read(bytes_max + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                raw = stream.read(bytes_max + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Stop(
+            say(
+                f"{file}:{line}: Die Datei ist nicht in UTF-8 geschrieben.",
+                f"{file}:{line}: The file is not written in UTF-8.",
+            )
+        ) from None
+    if len(raw) > bytes_max:
+        raise Stop(
+            say(
+                f"{file}: Die Datei hat mehr als {bytes_max} Bytes.",
+                f"{file}: The file has more than {bytes_max} bytes.",
+            ),
+            FAILURE,
+        )
+    return text
+
+
+def unreadable(file: str, error: OSError) -> Stop:
+    """Say why a file cannot be read."""
+    return Stop(
+        say(f"{file} ist nicht zu lesen: {error.strerror}.", f"{file} cannot be read: {error.strerror}.")
+    )

@@ -1,0 +1,52 @@
+"""Ending a command with one plain sentence and the exit code that scripts can tell apart."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allmende.schemas.rejections import Rejection
+
+FAILURE = 1
+USAGE = 2
+NOT_FOUND = 3
+DENIED = 4
+CONFLICT = 5
+UNREACHABLE = 6
+
+_BY_REJECTION = {
+    "unknown_offering": NOT_FOUND,
+    "unknown_plan": NOT_FOUND,
+    "unknown_booking": NOT_FOUND,
+    "no_statement": NOT_FOUND,
+    "not_a_member": DENIED,
+    "not_yours": DENIED,
+    "not_your_offering": DENIED,
+    "not_your_booking": DENIED,
+    "foreign_source": DENIED,
+    "id_conflict": CONFLICT,
+    "booking_id_taken": CONFLICT,
+    "record_conflict": CONFLICT,
+    "period_closed": CONFLICT,
+    "plan_missing": CONFLICT,
+    "tariff_version_changed": CONFLICT,
+    "tariff_version_missing": CONFLICT,
+    "unavailable": UNREACHABLE,
+}
+
+
+class Stop(Exception):  # noqa: N818 - the sentence is what people read
+    """Ends a command.
+
+    Args:
+        sentence: what is wrong and what mends it, in the reader's language.
+        exit_code: 1 failure, 2 usage, 3 not found, 4 denied, 5 conflict, 6 unreachable.
+    """
+
+    def __init__(self, sentence: str, exit_code: int = FAILURE) -> None:
+        super().__init__(sentence, exit_code)
+        self.sentence = sentence
+        self.exit_code = exit_code
+
+
+def exit_code_of(rejection: "Rejection") -> int:
+    """Tell the exit code of a refusal."""
+    return _BY_REJECTION.get(rejection.code, FAILURE)

@@ -1,0 +1,309 @@
+"""What can be typed: every command of the member's own with its options and its help.
+
+Only what the help needs is loaded here; every command loads its own work when it is called.
+"""
+# ruff: noqa: PLC0415 - heavy modules are imported by the command that needs them, so that help stays quick
+
+from typing import Annotated
+
+import typer
+
+from .language import VARIABLE, both, say
+from .session import Session, Work, connected
+
+
+def _group(german: str, english: str) -> typer.Typer:
+    return typer.Typer(
+        help=both(german, english),
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+offer = _group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
+booking = _group("Buchen und Buchungen ansehen", "Book and view bookings")
+usage = _group("Verbrauch melden", "Report usage")
+settlement = _group("Abrechnungen ansehen", "View settlements and statements")
+event = _group("Ereignissen folgen", "Follow events")
+for _name, _below in (
+    ("offer", offer),
+    ("booking", booking),
+    ("usage", usage),
+    ("settlement", settlement),
+    ("event", event),
+):
+    app.add_typer(_below, name=_name)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"allmende {version('allmende')}")
+        except PackageNotFoundError:
+            typer.echo(say("allmende, nicht installiert", "allmende, not installed"))
+        raise typer.Exit
+
+
+@app.callback(
+    help=both(
+        "Allmende: der Marktplatz öffentlicher Rechenzentren.\n\n"
+        "Daten gehen auf die Standardausgabe, Meldungen auf die Fehlerausgabe. Ende mit 0 gelungen, "
+        "1 misslungen oder abgelehnt, 2 falscher Aufruf, 3 nicht gefunden, 4 nicht erlaubt, 5 Widerspruch, "
+        "6 nicht erreichbar.",
+        "Allmende: the marketplace of public data centres.\n\n"
+        "Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed or refused, "
+        "2 wrong usage, 3 not found, 4 denied, 5 conflict, 6 unreachable.",
+    )
+)
+def _root(
+    *,
+    language: Annotated[  # noqa: ARG001 - taken out before, at whatever place it stands
+        str,
+        typer.Option(
+            "--language",
+            envvar=VARIABLE,
+            show_envvar=True,
+            metavar="de|en",
+            help=both("Sprache; die Option darf überall stehen", "Language; the option may stand anywhere"),
+        ),
+    ] = "de",
+    version: Annotated[  # noqa: ARG001 - acted upon while it is read
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda wanted: _version(wanted=wanted),
+            is_eager=True,
+            help=both("Version zeigen", "Show the version"),
+        ),
+    ] = False,
+) -> None:
+    """Everything begins here."""
+
+
+File = Annotated[
+    str,
+    typer.Option(
+        "--file", "-f", metavar="FILE|-", help=both("Datei, - für die Standardeingabe", "File, - for stdin")
+    ),
+]
+
+
+@app.command(help=both("Verbindung, Schlüssel und Dienste prüfen", "Check connection, key and services"))
+@connected
+def doctor(session: Session) -> Work:
+    """Check the way to the market."""
+    from .doctor import examine
+
+    return examine(session)
+
+
+@offer.command(
+    "apply",
+    help=both(
+        "Angebote einer Datei (YAML, JSON) veröffentlichen; Unverändertes bleibt, wie es ist",
+        "Publish the offerings of a file (YAML, JSON); what is unchanged stays as it is",
+    ),
+)
+@connected
+def offer_apply(
+    session: Session,
+    file: File,
+    *,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help=both("Nur prüfen und Unterschiede zeigen", "Only check and show differences")
+        ),
+    ] = False,
+) -> Work:
+    """Publish a file."""
+    from .offers import apply
+
+    return apply(session, file, dry_run=dry_run)
+
+
+@offer.command("list", help=both("Den Katalog zeigen", "Show the catalogue"))
+@connected
+def offer_list(
+    session: Session,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            metavar="compute|hosting|groupware|directory", help=both("Nur diese Art", "Only this category")
+        ),
+    ] = None,
+) -> Work:
+    """List the catalogue."""
+    from .offers import show_all
+
+    return show_all(session, category)
+
+
+Offered = Annotated[
+    str, typer.Argument(metavar="OFFERING", help=both("Angebot: ANBIETER/NAME", "PROVIDER/NAME"))
+]
+
+
+@offer.command(
+    "show",
+    help=both("Ein Angebot zeigen, wie apply es liest", "Show an offering the way apply reads it"),
+)
+@connected
+def offer_show(session: Session, offering: Offered) -> Work:
+    """Show one offering."""
+    from .offers import show
+
+    return show(session, offering)
+
+
+@booking.command("request", help=both("Einen Plan buchen", "Book a plan"))
+@connected
+def booking_request(  # noqa: PLR0913 - a booking's own fields
+    session: Session,
+    offering: Offered,
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help=both("Plan des Angebots", "The offering's plan"))
+    ],
+    *,
+    start: Annotated[
+        str, typer.Option(metavar="DATE", help=both("Erster Tag, JJJJ-MM-TT", "First day, YYYY-MM-DD"))
+    ],
+    quantity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help=both(
+                "Ein Bestellfeld, etwa vcpu=8; mehrfach möglich", "A field, such as vcpu=8; repeatable"
+            ),
+        ),
+    ] = None,
+    end: Annotated[str | None, typer.Option(metavar="DATE", help=both("Letzter Tag", "Last day"))] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help=both("Eigenes Zeichen für Abrechnungen", "Own words for statements")
+        ),
+    ] = None,
+    booking_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="UUID",
+            help=both("Kennung, die eine Wiederholung harmlos macht", "Id that makes a repetition harmless"),
+        ),
+    ] = None,
+) -> Work:
+    """Book a plan."""
+    from .bookings import request
+
+    return request(
+        session,
+        offering,
+        plan,
+        quantities=quantity or [],
+        start=start,
+        end=end,
+        reference=reference,
+        booking_id=booking_id,
+    )
+
+
+@booking.command("list", help=both("Eigene Buchungen zeigen", "Show one's bookings"))
+@connected
+def booking_list(session: Session) -> Work:
+    """List bookings."""
+    from .bookings import show_all
+
+    return show_all(session)
+
+
+@usage.command(
+    "submit",
+    help=both(
+        "Verbrauch aus einer Datei melden (CSV oder JSON-Zeilen: id, booking_id, meter, quantity, start, "
+        "end); eine Wiederholung zählt nichts doppelt",
+        "Report usage from a file (CSV or JSON lines: id, booking_id, meter, quantity, start, end); "
+        "a repetition counts nothing twice",
+    ),
+)
+@connected
+def usage_submit(
+    session: Session,
+    file: File,
+    *,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help=both("Auch Unverändertes neu entscheiden lassen", "Have unchanged lines decided anew"),
+        ),
+    ] = False,
+) -> Work:
+    """Report usage."""
+    from .usage import submit
+
+    return submit(session, file, again=again)
+
+
+@settlement.command("list", help=both("Abgerechnete Monate zeigen", "Show the settled months"))
+@connected
+def settlement_list(session: Session) -> Work:
+    """List settlements."""
+    from .settlements import show_all
+
+    return show_all(session)
+
+
+@settlement.command(
+    "show", help=both("Eine Abrechnung Zeile für Zeile zeigen", "Show a statement line by line")
+)
+@connected
+def settlement_show(
+    session: Session,
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help=both("Monat, JJJJ-MM", "Month, YYYY-MM"))],
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--of",
+            metavar="NAME",
+            help=both("Abrechnung dieses Mitglieds (Geschäftsstelle)", "This member's statement (office)"),
+        ),
+    ] = None,
+) -> Work:
+    """Show a statement."""
+    from .settlements import show
+
+    return show(session, period, of)
+
+
+@event.command(
+    "tail",
+    help=both(
+        "Ereignisse zeigen und damit abholen: was hier steht, bekommt kein anderes Programm des Mitglieds mehr",
+        "Show events and so fetch them: what is shown here no other program of the member gets any more",
+    ),
+)
+@connected
+def event_tail(
+    session: Session,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow/--once",
+            help=both("Auf neue warten, oder am Ende aufhören", "Wait for new ones, or stop"),
+        ),
+    ] = True,
+) -> Work:
+    """Follow events."""
+    from .events import tail
+
+    return tail(session, follow=follow)

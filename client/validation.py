@@ -1,0 +1,152 @@
+"""What is wrong in a file somebody wrote, in one plain sentence in German and in English."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """One thing to correct.
+
+    Attributes:
+        line: counted from 1; 0 when the mistake has no line.
+        column: counted from 1; 0 when it has none.
+        path: the field, such as `plans[0].tariffs[0].valid_from`, or an empty string.
+    """
+
+    line: int
+    column: int
+    path: str
+    german: str
+    english: str
+
+    def text(self, file: str, language: Literal["de", "en"] = "de") -> str:
+        """Write `file:line:column: path: sentence`, leaving out what is not known."""
+        place = ":".join([file, *(str(number) for number in (self.line, self.column) if number)])
+        sentence = self.english if language == "en" else self.german
+        return ": ".join(part for part in (place, self.path, sentence) if part)
+
+
+def path_of(parts: Sequence[str | int]) -> str:
+    """Write a field's place: `plans[0].price_by_class.A`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def errors_of(error: ValidationError) -> list[Any]:
+    """The single errors, each with `type`, `loc`, `msg` and `ctx`."""
+    return error.errors(include_url=False, include_input=False)
+
+
+def sentences(error: Any) -> tuple[str, str]:
+    """Tell one error of a contract in German and English."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        return _of_a_rule(str(error["msg"]).removeprefix("Value error, "))
+    if kind in _BY_TYPE:
+        german, english = _BY_TYPE[kind]
+        return german.format_map(context), english.format_map(context)
+    return str(error["msg"]), str(error["msg"])
+
+
+def _of_a_rule(message: str) -> tuple[str, str]:
+    for pattern, german in _RULES:
+        if found := re.fullmatch(pattern, message, re.DOTALL):
+            return german.format(*found.groups()), message
+    return message, message
+
+
+_BY_TYPE = {
+    "missing": ("Das Pflichtfeld fehlt", "The required field is missing"),
+    "extra_forbidden": ("Das Feld ist nicht bekannt", "The field is not known"),
+    "string_type": ("Hier muss Text stehen", "This must be text"),
+    "string_too_short": ("Der Text ist leer", "The text is empty"),
+    "string_too_long": (
+        "Der Text hat mehr als {max_length} Zeichen",
+        "The text has more than {max_length} characters",
+    ),
+    "string_pattern_mismatch": (
+        "Die Schreibweise ist nicht erlaubt; sie muss {pattern} entsprechen",
+        "The spelling is not allowed; it must match {pattern}",
+    ),
+    "int_type": ("Hier muss eine ganze Zahl stehen", "This must be a whole number"),
+    "literal_error": ("Erlaubt ist nur {expected}", "Only {expected} is allowed"),
+    "model_type": ("Hier müssen Felder mit Werten stehen", "This must be fields with values"),
+    "dict_type": ("Hier müssen Namen mit Werten stehen", "This must be names with values"),
+    "tuple_type": ("Hier muss eine Liste stehen", "This must be a list"),
+    "date_type": ("Hier muss ein Datum wie 2026-03-31 stehen", "This must be a date such as 2026-03-31"),
+    "datetime_type": (
+        "Hier muss ein Zeitpunkt wie 2026-03-31T10:00:00Z stehen",
+        "This must be a moment such as 2026-03-31T10:00:00Z",
+    ),
+    "too_short": (
+        "Mindestens {min_length} Einträge sind nötig",
+        "At least {min_length} entries are needed",
+    ),
+    "too_long": ("Höchstens {max_length} Einträge sind erlaubt", "At most {max_length} entries are allowed"),
+    "greater_than": ("Der Wert muss größer als {gt} sein", "The value must be greater than {gt}"),
+    "greater_than_equal": ("Der Wert muss mindestens {ge} sein", "The value must be at least {ge}"),
+    "less_than_equal": ("Der Wert darf höchstens {le} sein", "The value must be at most {le}"),
+    "union_tag_not_found": (
+        "Der Preis braucht das Feld kind: per_unit, free oder not_offered",
+        "The price needs the field kind: per_unit, free or not_offered",
+    ),
+    "union_tag_invalid": (
+        "kind ist {tag}; erlaubt ist {expected_tags}",
+        "kind is {tag}; allowed is {expected_tags}",
+    ),
+}
+
+# What the contracts say in English, so that German readers get it in German.
+_RULES = (
+    (
+        r"must be a decimal number written as text.*",
+        "Hier muss eine Dezimalzahl wie 12.50 stehen, mit Punkt, höchstens 15 Stellen davor und 9 dahinter",
+    ),
+    (r"must be a date such as (\S+)", "Hier muss ein Datum wie {0} stehen"),
+    (r"must be a moment with its offset.*", "Hier muss ein Zeitpunkt wie 2026-03-31T10:00:00Z stehen"),
+    (r"day is out of range for month|month must be .*|day .* must be in range.*", "Den Tag gibt es nicht"),
+    (r"lies outside (\S+) to (\S+)(?: in UTC)?", "Der Tag liegt nicht zwischen {0} und {1}"),
+    (r"holds the hidden or control character (\S+)", "Der Text enthält das unsichtbare Zeichen {0}"),
+    (r"begins or ends with white space", "Am Anfang oder Ende steht Leerraum"),
+    (r"has more than (\d+) characters in its composed form", "Der Text hat mehr als {0} Zeichen"),
+    (r"piles up more than (\d+) combining characters", "Mehr als {0} Zeichen stehen übereinander"),
+    (r"plan (\S+) names an order quantity twice", "Der Plan {0} nennt ein Bestellfeld doppelt"),
+    (
+        r"plan (\S+) has capacity for (\S+), which it does not order",
+        "Der Plan {0} begrenzt {1}, ein Bestellfeld, das er nicht hat",
+    ),
+    (
+        r"plan (\S+): tariff versions must rise, each once",
+        "Plan {0}: die Tarifversionen müssen aufsteigen, jede einmal",
+    ),
+    (
+        r"plan (\S+): tariff version (\d+) must end before version (\d+) begins on (\S+)",
+        "Plan {0}: die Tarifversion {1} muss enden, bevor die Version {2} am {3} beginnt",
+    ),
+    (
+        r"plan (\S+): component (\S+) charges (\S+), which the order form does not ask for",
+        "Plan {0}: der Bestandteil {1} berechnet {2}, wonach das Bestellformular nicht fragt",
+    ),
+    (r"offering (\S+) names a plan twice", "Das Angebot {0} nennt einen Plan doppelt"),
+    (
+        r"component (\S+): give either price or price_by_class",
+        "Bestandteil {0}: entweder price oder price_by_class angeben",
+    ),
+    (r"tariff version (\d+) ends before it begins", "Die Tarifversion {0} endet vor ihrem Beginn"),
+    (
+        r"tariff version (\d+) names a component twice",
+        "Die Tarifversion {0} nennt einen Bestandteil doppelt",
+    ),
+    (
+        r"tariff version (\d+) has prices by class but names no class_scheme",
+        "Die Tarifversion {0} hat Preise je Klasse, nennt aber kein class_scheme",
+    ),
+    (r"order quantity (\S+): maximum is below minimum", "Bestellfeld {0}: maximum liegt unter minimum"),
+    (r"the booking ends before it starts", "Die Buchung endet vor ihrem Beginn"),
+    (r"the record ends before it starts", "Der Datensatz endet vor seinem Beginn"),
+)

@@ -1,0 +1,119 @@
+"""Playing the script on a running market. Whatever was said before is only repeated and changes nothing."""
+
+import asyncio
+from functools import partial
+from itertools import count, groupby
+from pathlib import Path
+from typing import TextIO
+
+from allmende.client import Unanswered
+from allmende.schemas.catalog import Offering
+from allmende.schemas.rejections import Rejection
+
+from . import page
+from .connections import Markets, all_of, connected
+from .levy import TITLE
+from .orders import Order, command_id
+from .outcomes import Unexpected, agreed, refusal_of, report_day, request
+from .picture import is_settled, read_back
+from .script import Script, script
+from .sections import sections
+from .voice import Voice
+
+STATEMENT_SHOWN = "desy"
+_CLOSING_ATTEMPTS_MAX = 40
+_CLOSING_PAUSE_SECONDS = 0.25
+
+
+async def play(url: str, home: Path, out: TextIO, language: str = "de") -> int:
+    """Play the demonstration, unless its period is closed already, and print what the market knows then.
+
+    Args:
+        url: of the hub.
+        home: the folder with the members' keys, made by `prepare`.
+        out: where the report goes.
+        language: `de` or `en`.
+
+    Returns:
+        0, or 1 where something went wrong; the reason is printed and a further play continues.
+    """
+    return await _show(url, home, out, Voice.of(language), STATEMENT_SHOWN, play_first=True)
+
+
+async def report(
+    url: str, home: Path, out: TextIO, language: str = "de", *, member: str = STATEMENT_SHOWN
+) -> int:
+    """Print what the market knows of a demonstration that was played.
+
+    Args:
+        url: of the hub.
+        home: the folder with the members' keys.
+        out: where the report goes.
+        language: `de` or `en`.
+        member: whose statement is shown in detail.
+    """
+    return await _show(url, home, out, Voice.of(language), member, play_first=False)
+
+
+async def _show(  # noqa: PLR0913 - where, as whom, what
+    url: str, home: Path, out: TextIO, voice: Voice, member: str, *, play_first: bool
+) -> int:
+    said = script()
+    if member not in said.names:
+        return page.apologise(out, voice.say("no_member", member=member))
+    try:
+        async with connected(url, home, said.names) as markets:
+            if play_first and not await is_settled(said, markets):
+                await perform(said, markets)
+            picture = await read_back(said, markets)
+    except Unexpected as error:
+        return page.apologise(out, voice.say("stopped", reason=voice.choose(*error.sentences)))
+    except (Unanswered, OSError) as error:
+        return page.apologise(out, voice.say("stopped", reason=error))
+    page.write(out, voice, sections(picture, member, voice))
+    return 0 if picture.balanced else 1
+
+
+async def perform(said: Script, markets: Markets) -> None:
+    """Say everything in the order that matters; where none matters, several members speak at once.
+
+    Raises:
+        Unexpected: the market decided otherwise than the script says.
+        Unanswered: the market cannot be reached.
+    """
+    await all_of(partial(_publish, markets, offering) for offering in said.offerings)
+    # Billing learns of bookings in the order of their confirmation. Computing comes last: once its usage is
+    # taken, the one-time charges of the others are known too, and the period can be closed.
+    await all_of(partial(_book, markets, order) for order in said.services)
+    await all_of(partial(_book, markets, order) for order in said.computing)
+    await all_of(partial(refusal_of, markets, order) for order in said.refused)
+    for _, of_the_day in groupby(said.reports, key=lambda each: each.day):
+        await all_of([partial(report_day, markets, each) for each in of_the_day])
+    await _charge_levy(said, markets)
+    await _close(said, markets)
+
+
+async def _publish(markets: Markets, offering: Offering) -> None:
+    id_ = command_id("offering", offering.model_dump_json())
+    agreed(await markets[offering.provider].publish(offering, id=id_))
+
+
+async def _book(markets: Markets, order: Order) -> None:
+    agreed(await request(markets, order))
+
+
+async def _charge_levy(said: Script, markets: Markets) -> None:
+    cost = said.table.levy.amount_cents
+    office = markets[said.office]
+    agreed(await office.charge_levy(said.period, TITLE, cost, said.key, id=said.levy_id))
+
+
+async def _close(said: Script, markets: Markets) -> None:
+    """Close the period as soon as no usage waits for its booking any more."""
+    for attempt in count():
+        outcome = await markets[said.office].close_settlement(said.period, id=said.closing_id(attempt))
+        if not isinstance(outcome, Rejection) or outcome.code == "period_closed":
+            return
+        if outcome.code != "usage_parked" or attempt == _CLOSING_ATTEMPTS_MAX:
+            raise Unexpected.refused(outcome)
+        await asyncio.sleep(_CLOSING_PAUSE_SECONDS)
