@@ -11,7 +11,7 @@ except ModuleNotFoundError:
     sys.exit("Die Kommandozeile fehlt, the command line is missing: pip install 'allmende[cli]'")
 
 from .commands.installed import add_installed
-from .commands.language import choose, complaint, localise, say
+from .commands.language import choose, complaint, localise, reason_of, say
 from .commands.stop import FAILURE, Stop
 from .commands.tree import app
 
@@ -65,7 +65,7 @@ def _stop_of(error: Exception) -> Stop | None:
             )
         )
     if isinstance(error, OSError) and error.strerror:
-        return Stop(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        return Stop(": ".join(str(part) for part in (error.filename, reason_of(error)) if part))
     return None
 
 

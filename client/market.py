@@ -288,16 +288,15 @@ class Market:
     async def _repeat_until(
         self, outcome: "asyncio.Future[Contract]", subject: str, body: bytes, message_id: str
     ) -> Contract:
-        pause, stored = 1.0, 0
+        pause, name = 1.0, message_id
         while True:
-            # A repetition of what the stream holds already needs another name, or it would be swallowed and
-            # the outcome never told again. The services decide each command once, whatever it is called.
-            headers = {"Nats-Msg-Id": f"{message_id}:{stored}" if stored else message_id}
-            confirmed = await self._store(subject, body, headers)
+            confirmed = await self._store(subject, body, {"Nats-Msg-Id": name})
             if confirmed:
-                stored += 1
-            known = confirmed.get("duplicate") and stored == 1
-            done, _ = await asyncio.wait({outcome}, timeout=0 if known else pause)
+                # What the stream holds already it would swallow, and with it the wish to hear the outcome
+                # again; so a repetition gets a name of its own. The services decide each command once,
+                # whatever it is called.
+                name = f"{message_id}:{uuid.uuid4().hex[:12]}"
+            done, _ = await asyncio.wait({outcome}, timeout=0 if confirmed.get("duplicate") else pause)
             if done:
                 return outcome.result()
             pause = min(pause * 2, _REPEAT_SECONDS_MAX)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from allmende.schemas.catalog import Offering
 from pydantic import ValidationError
+
+from allmende.schemas.catalog import Offering
 
 from .validation import Mistake, errors_of, path_of, sentences
 
@@ -122,8 +123,8 @@ def _refuse_deep_nesting(text: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > _DEPTH_MAX:
-            mark = event.start_mark
+        mark = event.start_mark
+        if depth > _DEPTH_MAX and mark is not None:
             german = f"Mehr als {_DEPTH_MAX} Ebenen sind ineinander geschachtelt"
             english = f"More than {_DEPTH_MAX} levels are nested"
             raise _Unreadable(Mistake(mark.line + 1, mark.column + 1, "", german, english))
@@ -147,13 +148,17 @@ class _Reading:
     def offering(self, node: yaml.Node, path: Path) -> Offering | None:
         before = len(self._mistakes)
         value = self._value(node, path)
+        told = {(mistake.line, mistake.column) for mistake in self._mistakes[before:]}
         try:
-            return Offering.model_validate_json(json.dumps(value)) if len(self._mistakes) == before else None
+            offering = Offering.model_validate_json(json.dumps(value))
         except ValidationError as error:
             for each in errors_of(error):
                 found, place = _locate(node, each["loc"])
-                self._mistakes.append(_at(found, (*path, *place), *sentences(each)))
-        return None
+                mistake = _at(found, (*path, *place), *sentences(each))
+                if (mistake.line, mistake.column) not in told:
+                    self._mistakes.append(mistake)
+            return None
+        return offering if len(self._mistakes) == before else None
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
         self._nodes_left -= 1

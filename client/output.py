@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import datetime as dt
 import enum
+import io
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -87,7 +88,7 @@ def cell(value: object, kind: Kind, language: Language) -> str:
         return ""
     if kind is Kind.CENTS and isinstance(value, int):
         return _euro(value, language)
-    if isinstance(value, (Decimal, int)):
+    if kind is Kind.NUMBER and isinstance(value, (Decimal, int)):
         return _grouped(f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}", language)
     if isinstance(value, dt.datetime):
         local = value.astimezone()
@@ -113,16 +114,20 @@ def _write_table(listing: Listing, stream: TextIO, language: Language) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    # A pipe has no width: nothing is cut off or broken there.
-    console = Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in listing.columns:
         right = column.kind in {Kind.CENTS, Kind.NUMBER}
         title = column.english if language == "en" else column.german
-        table.add_column(Text(title), justify="right" if right else "left", overflow="fold")
+        table.add_column(Text(title), justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in listing.rows:
         table.add_row(*(Text(cell(row.get(c.name), c.kind, language)) for c in listing.columns))
-    console.print(table)
+    if stream.isatty():
+        Console(file=stream, highlight=False).print(table)
+        return
+    # A pipe has no width: nothing is cut off or broken there.
+    text = io.StringIO()
+    Console(file=text, width=10_000, highlight=False).print(table)
+    stream.writelines(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
 def _write_csv(listing: Listing, stream: TextIO) -> None:

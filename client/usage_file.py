@@ -5,8 +5,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from allmende.schemas.billing import UsageRecord
 from pydantic import ValidationError
+
+from allmende.schemas.billing import UsageRecord
 
 from .validation import Mistake, errors_of, path_of, sentences
 
@@ -75,7 +76,7 @@ def _skip_line(stream: IO[bytes], raw: bytes) -> None:
 
 def _record(number: int, line: str, row: Row) -> UsageRecord | Mistake:
     try:
-        return UsageRecord.model_validate(row(line))
+        return UsageRecord.model_validate_json(json.dumps(row(line)))
     except _Wrong as error:
         return Mistake(number, 0, "", *error.sentences)
     except ValidationError as error:

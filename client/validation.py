@@ -3,9 +3,11 @@
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
+
+from allmende.schemas import identifiers, tariff
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +40,17 @@ def path_of(parts: Sequence[str | int]) -> str:
 
 
 def errors_of(error: ValidationError) -> list[Any]:
-    """The single errors, each with `type`, `loc`, `msg` and `ctx`."""
-    return error.errors(include_url=False, include_input=False)
+    """The single errors, each with `type`, `loc`, `msg` and `ctx`.
+
+    A list that is too short only because its entries are wrong is not told beside them.
+    """
+    found = error.errors(include_url=False, include_input=False)
+    places = [each["loc"] for each in found]
+    return [each for each in found if each["type"] != "too_short" or not _has_below(each["loc"], places)]
+
+
+def _has_below(place: tuple[str | int, ...], places: Sequence[tuple[str | int, ...]]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def sentences(error: Any) -> tuple[str, str]:
@@ -47,9 +58,11 @@ def sentences(error: Any) -> tuple[str, str]:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
         return _of_a_rule(str(error["msg"]).removeprefix("Value error, "))
+    if kind == "string_pattern_mismatch":
+        return _of_a_spelling(context["pattern"])
     if kind in _BY_TYPE:
         german, english = _BY_TYPE[kind]
-        return german.format_map(context), english.format_map(context)
+        return german.format_map(context).replace("' or '", "' oder '"), english.format_map(context)
     return str(error["msg"]), str(error["msg"])
 
 
@@ -60,6 +73,42 @@ def _of_a_rule(message: str) -> tuple[str, str]:
     return message, message
 
 
+def _of_a_spelling(pattern: str) -> tuple[str, str]:
+    general = (
+        f"Die Schreibweise ist nicht erlaubt; sie muss {pattern} entsprechen",
+        f"The spelling is not allowed; it must match {pattern}",
+    )
+    return _SPELLINGS.get(pattern, general)
+
+
+def _pattern(name: Any) -> str:
+    pattern: str = get_args(name)[1].pattern
+    return pattern
+
+
+_SPELLINGS = {
+    _pattern(identifiers.Uuid): (
+        "Hier muss eine UUID in Kleinbuchstaben stehen, wie 0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e",
+        "This must be a UUID in lower case, such as 0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e",
+    ),
+    _pattern(identifiers.Slug): (
+        "Erlaubt sind bis zu 48 Kleinbuchstaben a-z, Ziffern, - und _, wie site_days",
+        "Allowed are up to 48 small letters a-z, digits, - and _, such as site_days",
+    ),
+    _pattern(identifiers.OfferingId): (
+        "Hier muss MITGLIED/NAME in Kleinbuchstaben stehen, wie weser-it/webhosting",
+        "This must be MEMBER/NAME in small letters, such as weser-it/webhosting",
+    ),
+    _pattern(identifiers.ClassName): (
+        "Eine Nutzerklasse hat bis zu 32 Buchstaben A-Z, a-z, Ziffern, - und _",
+        "A consumer class has up to 32 letters A-Z, a-z, digits, - and _",
+    ),
+    _pattern(tariff.Unit): (
+        "Eine Einheit hat bis zu 32 Buchstaben A-Z, a-z, Ziffern, µ, %, /, Punkte, - und Leerzeichen",
+        "A unit has up to 32 letters A-Z, a-z, digits, µ, %, /, full stops, - and spaces",
+    ),
+}
+
 _BY_TYPE = {
     "missing": ("Das Pflichtfeld fehlt", "The required field is missing"),
     "extra_forbidden": ("Das Feld ist nicht bekannt", "The field is not known"),
@@ -68,10 +117,6 @@ _BY_TYPE = {
     "string_too_long": (
         "Der Text hat mehr als {max_length} Zeichen",
         "The text has more than {max_length} characters",
-    ),
-    "string_pattern_mismatch": (
-        "Die Schreibweise ist nicht erlaubt; sie muss {pattern} entsprechen",
-        "The spelling is not allowed; it must match {pattern}",
     ),
     "int_type": ("Hier muss eine ganze Zahl stehen", "This must be a whole number"),
     "literal_error": ("Erlaubt ist nur {expected}", "Only {expected} is allowed"),

@@ -72,6 +72,7 @@ class Hosting(Contract):
     vcpu_max: PositiveQuantity
     memory_gb_max: PositiveQuantity
     start: Day
+    counted_on: Day
     bookings: tuple[HostingOrder, ...]
     refused: tuple[HostingOrder, ...]
 

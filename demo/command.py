@@ -1,6 +1,7 @@
 """The demonstration on the command line."""
 
 import asyncio
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,13 @@ Language = Annotated[str, typer.Option(envvar="ALLMENDE_LANGUAGE", help="de oder
 Member = Annotated[str, typer.Option(help="Wessen Abrechnung gezeigt wird / whose statement is shown")]
 
 _URL = "nats://127.0.0.1:4222"
+
+
+@demonstration.callback()
+def _on_any_terminal() -> None:
+    # Where the terminal lacks a character, a question mark is better than no report.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 @demonstration.command()

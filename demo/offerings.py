@@ -19,7 +19,7 @@ from allmende.schemas.tariff import (
 from .assumptions import Assumptions, Body, DatedPrice, Exchange, Hosting
 
 COMPUTE_PLAN, CORE_SECONDS = "batch", "core_seconds"
-HOSTING, HOSTING_PLAN = "uni-muenster/vm", "vm"
+HOSTING, HOSTING_PLAN, LICENCES = "uni-muenster/vm", "vm", "licences"
 EXCHANGE, EXCHANGE_PLAN, MAILBOXES = "lrz/exchange", "mandant", "mailboxes"
 DIRECTORY, DIRECTORY_PLAN, ENTRIES = "tu-dresden/verzeichnisdienst", "verzeichnis", "entries"
 CLASS_SCHEME = "lrz-user-class"
@@ -82,7 +82,7 @@ def _versions(prices: Sequence[DatedPrice]) -> tuple[Tariff, ...]:
 
 
 def hosting(terms: Hosting) -> Offering:
-    """Build the virtual machines of Münster: three linear components, limits for each machine."""
+    """Build the virtual machines of Münster: three linear components, limits, a licence included."""
     return Offering(
         offering_id=HOSTING,
         title="Virtuelle Maschine (Demonstration)",
@@ -119,6 +119,14 @@ def hosting(terms: Hosting) -> Offering:
                             _once("vcpu", "Kerne", "vCPU", terms.eur_per_vcpu),
                             _once("memory_gb", "Arbeitsspeicher", "GB", terms.eur_per_memory_gb),
                             _once("disk_gb", "Plattenplatz", "GB", terms.eur_per_disk_gb),
+                            Component(
+                                id="licence",
+                                title="Windows-Server-Lizenz",
+                                billing="usage",
+                                measure=LICENCES,
+                                unit="Lizenz",
+                                price=Free(reason="im Preis der Maschine enthalten"),
+                            ),
                         ),
                     ),
                 ),

@@ -1,7 +1,6 @@
 """Printing: Rich's tables on a terminal, plain aligned text everywhere else."""
 
 import dataclasses
-import io
 from typing import TextIO
 
 from rich import box
@@ -13,6 +12,8 @@ from .voice import SENTENCES, Voice
 
 WIDTH = 100
 _MARK = SENTENCES["mark"][0]
+_KEPT = "\ue000"
+"""Stands for the space within an amount while lines are divided; Rich divides at no-break spaces too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,22 +46,21 @@ class Output:
 
 def write(out: TextIO, voice: Voice, output: Output) -> None:
     """Print the whole output; every heading says that it is a demonstration."""
-    if out.isatty():
-        _print(Console(file=out, markup=False, highlight=False, emoji=False), voice, output, on_terminal=True)
-        return
-    # Gathered first, since tables are padded to their full width.
-    gathered = io.StringIO()
-    plain = Console(
-        file=gathered,
-        width=WIDTH,
-        force_terminal=False,
-        color_system=None,
+    on_terminal = out.isatty()
+    console = Console(
+        file=out,
+        width=None if on_terminal else WIDTH,
+        force_terminal=on_terminal,
+        color_system="auto" if on_terminal else None,
         markup=False,
         highlight=False,
         emoji=False,
     )
-    _print(plain, voice, output, on_terminal=False)
-    out.writelines(f"{line.rstrip()}\n" for line in gathered.getvalue().splitlines())
+    with console.capture() as captured:
+        _print(console, voice, output, on_terminal=on_terminal)
+    # Tables are padded to their full width.
+    lines = captured.get().replace(_KEPT, " ").splitlines()
+    out.writelines(f"{line.rstrip()}\n" for line in lines)
     out.flush()
 
 
@@ -104,5 +104,5 @@ def _table(section: Section, *, on_terminal: bool) -> Table:
             overflow="fold",
         )
     for row in section.rows:
-        table.add_row(*row)
+        table.add_row(*(cell.replace(" €", f"{_KEPT}€") for cell in row))
     return table

@@ -68,6 +68,8 @@ async def _show(  # noqa: PLR0913 - where, as whom, what
             picture = await read_back(said, markets)
     except Unexpected as error:
         return page.apologise(out, voice.say("stopped", reason=voice.choose(*error.sentences)))
+    except FileNotFoundError as error:
+        return page.apologise(out, voice.say("no_key", path=error.filename))
     except (Unanswered, OSError) as error:
         return page.apologise(out, voice.say("stopped", reason=error))
     page.write(out, voice, sections(picture, member, voice))
@@ -82,10 +84,7 @@ async def perform(said: Script, markets: Markets) -> None:
         Unanswered: the market cannot be reached.
     """
     await all_of(partial(_publish, markets, offering) for offering in said.offerings)
-    # Billing learns of bookings in the order of their confirmation. Computing comes last: once its usage is
-    # taken, the one-time charges of the others are known too, and the period can be closed.
-    await all_of(partial(_book, markets, order) for order in said.services)
-    await all_of(partial(_book, markets, order) for order in said.computing)
+    await all_of(partial(_book, markets, order) for order in (*said.services, *said.computing))
     await all_of(partial(refusal_of, markets, order) for order in said.refused)
     for _, of_the_day in groupby(said.reports, key=lambda each: each.day):
         await all_of([partial(report_day, markets, each) for each in of_the_day])
@@ -109,7 +108,10 @@ async def _charge_levy(said: Script, markets: Markets) -> None:
 
 
 async def _close(said: Script, markets: Markets) -> None:
-    """Close the period as soon as no usage waits for its booking any more."""
+    """Close the period as soon as no usage waits for its booking any more.
+
+    Every booking has usage in the period. So billing knows all of them then, one-time charges too.
+    """
     for attempt in count():
         outcome = await markets[said.office].close_settlement(said.period, id=said.closing_id(attempt))
         if not isinstance(outcome, Rejection) or outcome.code == "period_closed":

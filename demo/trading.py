@@ -35,7 +35,7 @@ def offerings(picture: Picture, voice: Voice) -> Section:
         Column(voice.say("version")),
         Column(voice.say("valid_from")),
     )
-    return Section(voice.say("offerings"), columns, tuple(rows))
+    return Section(voice.say("offerings"), columns, tuple(rows), (voice.say("offerings_note"),))
 
 
 def _price(component: Component, voice: Voice) -> str:
@@ -68,11 +68,12 @@ def bookings(picture: Picture, voice: Voice) -> Section:
     def place(booking: BookingConfirmed) -> tuple[object, ...]:
         return (booking.provider, booking.consumer, booking.offering_id, booking.start, booking.booking_id)
 
+    titles = _titles(picture)
     rows = [
         (
             booking.offering_id,
             booking.consumer,
-            _ordered(booking.reference, booking.quantities),
+            _ordered(titles, booking.reference, booking.quantities),
             voice.day(booking.start),
             f"V{booking.tariff.version}",
         )
@@ -89,18 +90,29 @@ def bookings(picture: Picture, voice: Voice) -> Section:
     return Section(voice.say("bookings"), columns, tuple(rows), (total,))
 
 
-def _ordered(reference: str | None, quantities: Mapping[str, Decimal]) -> str:
-    wanted = ", ".join(f"{name} {plain(value)}" for name, value in quantities.items())
+def _titles(picture: Picture) -> Mapping[str, str]:
+    """What the order forms call their quantities."""
+    return {
+        field.id: field.title
+        for summary in picture.offerings
+        for plan in summary.offering.plans
+        for field in plan.order
+    }
+
+
+def _ordered(titles: Mapping[str, str], reference: str | None, quantities: Mapping[str, Decimal]) -> str:
+    wanted = ", ".join(f"{titles.get(name, name)} {plain(value)}" for name, value in quantities.items())
     return ": ".join(part for part in (reference, wanted) if part)
 
 
 def refusals(picture: Picture, voice: Voice) -> Section:
     """Every refused booking with the reason the market gave."""
+    titles = _titles(picture)
     rows = [
         (
             order.offering_id,
             order.consumer,
-            _ordered(None, order.quantities),
+            _ordered(titles, None, order.quantities),
             voice.choose(reason.message_de, reason.message_en),
         )
         for order, reason in picture.refusals

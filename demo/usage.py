@@ -9,8 +9,8 @@ from decimal import Decimal
 from allmende.schemas.billing import UsageRecord
 
 from .assumptions import Assumptions
-from .offerings import CORE_SECONDS, ENTRIES, MAILBOXES
-from .orders import ComputeOrders, Order, command_id, directory_order, exchange_order
+from .offerings import CORE_SECONDS, ENTRIES, LICENCES, MAILBOXES
+from .orders import ComputeOrders, Order, command_id, directory_order, exchange_order, hosting_order
 from .trace import Divided
 
 _ONE_DAY = dt.timedelta(days=1)
@@ -47,7 +47,11 @@ def reports(table: Assumptions, divided: Divided, compute: ComputeOrders) -> tup
 
 
 def _counts(table: Assumptions) -> Iterator[tuple[Order, UsageRecord, dt.date]]:
-    """What is counted on a key date: mailboxes once in a quarter, entries of the directory."""
+    """What is counted on a key date: licences, mailboxes once in a quarter, entries of the directory."""
+    counted_on = table.hosting.counted_on
+    for machine in table.hosting.bookings:
+        order, name = hosting_order(table, machine), f"vm/{counted_on}/{machine.consumer}"
+        yield order, _record(name, order, LICENCES, 1, counted_on), counted_on
     counted_on = table.exchange.counted_on
     for mailboxes in table.exchange.bookings:
         order, name = exchange_order(table, mailboxes), f"exchange/2005-Q4/{mailboxes.consumer}"

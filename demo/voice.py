@@ -85,6 +85,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Vorführung ist nicht vollständig: {reason}\nEin weiterer Aufruf setzt sie fort.",
         "The demonstration is not complete: {reason}\nCalling it again continues it.",
     ),
+    "no_key": (
+        "Der Schlüssel {path} fehlt; bitte zuerst `allmende demonstration prepare` aufrufen.",
+        "The key {path} is missing; call `allmende demonstration prepare` first.",
+    ),
     "no_member": (
         "{member} ist kein Mitglied der Vorführung.",
         "{member} is no member of the demonstration.",
@@ -98,8 +102,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{members} invented memberships and their keys are in {home}.",
     ),
     "offerings": ("Angebote", "Offerings"),
+    "offerings_note": ("3600 s sind eine Kernstunde.", "3600 s are one core hour."),
     "bookings": ("Buchungen nach Bereitsteller und Kunde", "Bookings by provider and consumer"),
-    "bookings_total": ("{count} Buchungen bestehen.", "{count} bookings hold."),
+    "bookings_total": (
+        "{count} Buchungen bestehen. Jede behält den Tarif, der an ihrem Beginn galt.",
+        "{count} bookings hold. Each keeps the tariff that was valid at its start.",
+    ),
     "refusals": ("Abgelehnte Buchungen, mit Absicht gestellt", "Refused bookings, requested on purpose"),
     "usage": ("Verbrauch nach Tagen", "Usage by day"),
     "usage_total": (

@@ -170,7 +170,7 @@ class ShowStatement(Contract):
 
     period: Period
     member: MemberId | None = None
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Count = 0
     limit: Annotated[int, Field(ge=1, le=500)] = 500
 
 

@@ -17,7 +17,7 @@ class RequestBooking(Contract):
 
     offering_id: OfferingId
     plan_id: Slug
-    quantities: Quantities = {}
+    quantities: Quantities = Field(default_factory=dict)
     start: Day
     end: Day | None = None
     reference: Line | None = None
@@ -51,7 +51,7 @@ class ListBookings(Contract):
     """Ask for the bookings one takes part in, oldest first."""
 
     side: Literal["consumer", "provider", "both"] = "both"
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Count = 0
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 

@@ -1,5 +1,6 @@
 """Catalogue: offerings and their plans (TM Forum: product offering; Open Service Broker: service, plan)."""
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -24,7 +25,7 @@ class Plan(Contract):
     plan_id: Slug
     title: Line
     order: Annotated[tuple[OrderQuantity, ...], Field(max_length=50)] = ()
-    capacity: Annotated[dict[Slug, PositiveQuantity], Field(max_length=50)] = {}
+    capacity: Annotated[dict[Slug, PositiveQuantity], Field(max_length=50)] = Field(default_factory=dict)
     tariffs: Annotated[tuple[Tariff, ...], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")
@@ -33,13 +34,11 @@ class Plan(Contract):
         if len(set(fields)) < len(fields):
             raise ValueError(f"plan {self.plan_id} names an order quantity twice")
         if unknown := set(self.capacity) - set(fields):
-            raise ValueError(
-                f"plan {self.plan_id} has capacity for {sorted(unknown)[0]}, which it does not order"
-            )
+            raise ValueError(f"plan {self.plan_id} has capacity for {min(unknown)}, which it does not order")
         versions = [tariff.version for tariff in self.tariffs]
         if versions != sorted(set(versions)):
             raise ValueError(f"plan {self.plan_id}: tariff versions must rise, each once")
-        for earlier, later in zip(self.tariffs, self.tariffs[1:]):
+        for earlier, later in pairwise(self.tariffs):
             if earlier.valid_to is None or earlier.valid_to >= later.valid_from:
                 raise ValueError(
                     f"plan {self.plan_id}: tariff version {earlier.version} must end before "
@@ -94,7 +93,7 @@ class OfferingPublished(Contract):
 
     offering: Offering
     provider: MemberId
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[Count, Field(ge=1)]
     published_at: Instant
 
 

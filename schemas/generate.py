@@ -156,6 +156,16 @@ def member_command_subject(message: MessageType) -> str:
     return f"{message.noun}.{message.verb}"
 
 
+def member_live_subject(message: MessageType) -> str:
+    """Say where a member hears an event live: what is for everybody has a place of its own."""
+    subject = subjects.member_event_subject(message.service, message.noun, message.verb)
+    if Audience.EVERYONE in message.audiences:
+        return f"{_BULLETIN}.{subject.partition('.')[2]}"
+    return subject
+
+
+_BULLETIN = "bulletin"
+
 CONNECTING = f"""\
 **Connection.** Plain NATS. A member proves itself with an NKey (Ed25519), whose public half stands in the
 register of members; the key leads to an account of the member's own. In that account only the subjects
@@ -181,9 +191,10 @@ other content is refused (`id_conflict`).
 
 **Receiving events.** Set the JetStream API prefix `{subjects.MEMBER_API_PREFIX}` and pull from the durable
 consumer `{subjects.event_durable("<member>")}` of the stream `{subjects.EVENT_STREAM}`, which exists
-already; acknowledge each event once it is stored on your side. Subscribe to `events.>` to hear them live,
-without a guarantee. An event may come twice: its `id` tells. `sequence` counts 1, 2, 3, ... for each
-`producerinstance` and audience; a gap is a loss, to be made good by the queries.
+already; acknowledge each event once it is stored on your side. Subscribe to `events.>` for what is meant for
+you, and to `{_BULLETIN}.>` for what is meant for everybody, to hear it live, without a guarantee. An event
+may come twice: its `id` tells. `sequence` counts 1, 2, 3, ... for each `producerinstance` and audience; a
+gap is a loss, to be made good by the queries.
 
 **Asking.** Send the plain JSON of the request to the query's subject with a reply inbox. The answer is plain
 JSON; a refusal comes with the header `Allmende-Rejected` and the body of a rejection.
@@ -239,7 +250,7 @@ def page() -> str:
     ]
     events = [
         (
-            f"`{subjects.member_event_subject(message.service, message.noun, message.verb)}`",
+            f"`{member_live_subject(message)}`",
             f"[`{message.type}`]({_SCHEMA_FOLDER}/{message.name}.v{message.version}.json)",
             ", ".join(_heard_by(message)),
             message.summary,
@@ -356,7 +367,7 @@ def _channel(message: MessageType) -> Schema:
     if message.is_command:
         address, where = member_command_subject(message), "Answered with a JetStream acknowledgement."
     else:
-        address = subjects.member_event_subject(*parts)
+        address = member_live_subject(message)
         where = (
             f"Live, without a guarantee. The durable consumer {subjects.event_durable('<member>')} delivers"
             f" the same body at {subjects.event_subject('<audience>', *parts)}."

@@ -48,7 +48,7 @@ class RegisteredMember(Contract):
     name: Line
     role: Role = Role.MEMBER
     land: Land | None = None
-    classes: Annotated[dict[Slug, ClassName], Field(max_length=100)] = {}
+    classes: Annotated[dict[Slug, ClassName], Field(max_length=100)] = Field(default_factory=dict)
     key: PublicKey
 
 

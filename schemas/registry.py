@@ -5,6 +5,7 @@ AsyncAPI, JSON Schemas, NATS permissions and the golden examples are made from t
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ class MessageType:
         summary: one sentence for the published contract.
         outcomes: names of the events that can answer a command.
         audiences: who hears an event.
+        after_facts: the command is decided only after every fact that was stored before it arrived.
     """
 
     name: str
@@ -43,6 +45,7 @@ class MessageType:
     outcomes: tuple[str, ...] = ()
     audiences: tuple[Audience, ...] = ()
     version: int = 1
+    after_facts: bool = False
 
     @property
     def service(self) -> str:
@@ -59,17 +62,17 @@ class MessageType:
         """What is to be done, or was."""
         return self.name.split(".")[2]
 
-    @property
+    @functools.cached_property
     def type(self) -> str:
         """The CloudEvents type."""
         return f"allmende.{self.name}.v{self.version}"
 
-    @property
+    @functools.cached_property
     def is_command(self) -> bool:
         """Commands are those that somebody has to answer."""
         return bool(self.outcomes)
 
-    @property
+    @functools.cached_property
     def envelope(self) -> Any:
         """The whole message as a model."""
         return (Command if self.is_command else Event)[self.data]
@@ -186,6 +189,7 @@ MESSAGES: tuple[MessageType, ...] = (
         billing.CloseSettlement,
         "Rate, state and net a period.",
         outcomes=("billing.settlement.closed", "billing.settlement.rejected"),
+        after_facts=True,
     ),
     MessageType(
         "billing.settlement.closed",

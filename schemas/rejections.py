@@ -54,7 +54,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The offering {offering} does not belong to the member {member}.",
     ),
     "tariff_version_changed": (
-        "Die veröffentlichte Tarifversion {version} des Plans {plan} ist fest; veröffentlichen Sie eine neue.",
+        "Die veröffentlichte Tarifversion {version} des Plans {plan} ist fest; nötig ist eine neue.",
         "The published tariff version {version} of plan {plan} cannot be changed; publish a new version.",
     ),
     "tariff_version_missing": (

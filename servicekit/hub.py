@@ -136,6 +136,9 @@ system_account: SYS
             f"dead.{name}.>",
             *(f"{_JS}.API.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in streams),
             *(f"{_JS}.ACK.{stream}.{durable}.>" for stream, durable in streams),
+            # For commands that wait until every earlier fact is taken in.
+            f"{_JS}.API.STREAM.INFO.{subjects.EVENT_STREAM}",
+            f"{_JS}.API.CONSUMER.INFO.{subjects.EVENT_STREAM}.{fact_durable(name)}",
         ]
         subscribe = [f"_INBOX_{name}.>", f"ask.*.{name}.>", "$SRV.>"]
         return (

@@ -16,10 +16,11 @@ from nats.errors import Error as NatsError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from allmende.schemas import registry
+from allmende.schemas import registry, subjects
 from allmende.schemas.rejections import rejected
 
 from . import inbox, outbox, telemetry
+from .barrier import FactBarrier
 from .clock import Clock
 from .dead_letters import DeadLetter, dead_letter
 from .messages import Delivery, Incoming, Outgoing, Unprocessable, decode, refuse
@@ -34,6 +35,7 @@ LEFT_OVER_AGE_SECONDS = 3.0
 """Outbox rows older than this belong to a process that died, or to one that cannot reach the server."""
 _LEFT_OVER_MOST = 500
 _PAUSE_SECONDS_MAX = 5.0
+_HELD_SECONDS = 0.02
 
 
 class Handler(Protocol):
@@ -48,6 +50,10 @@ class Handler(Protocol):
     async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
         """Decide what is due by the clock."""
         ...
+
+
+class Interrupted(Exception):  # noqa: N818 - it is a state, told upwards
+    """The service shall stop while the database is away: what it holds is delivered again to the next one."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,6 +90,8 @@ class BatchLoop:
         self._pulls = [
             ContinuousPull(connection, stream, durable, self._inflow) for stream, durable in consumers
         ]
+        durables = [durable for stream, durable in consumers if stream == subjects.EVENT_STREAM]
+        self._barrier = FactBarrier(connection, service, durables[0] if durables else None)
         self._publisher = Publisher(connection, service)
         self._publishing: asyncio.Task[list[int]] | None = None
         self._published: list[int] = []
@@ -98,9 +106,14 @@ class BatchLoop:
             await pull.start()
         self.trouble = None
         while not self._stopping:
-            batch = await self._inflow.take(self._batch_max, TICK_SECONDS / 4)
+            pause = _HELD_SECONDS if self._barrier.holds else TICK_SECONDS / 4
+            batch = self._barrier.hold(await self._inflow.take(self._batch_max, pause))
+            batch += await self._barrier.release()
             if batch:
-                committed = await self._persist(batch)
+                try:
+                    committed = await self._persist(batch)
+                except Interrupted:
+                    break
                 await self._publish_after_the_last(committed)
             if asyncio.get_running_loop().time() >= self._next_tick:
                 await self._tick()
@@ -115,6 +128,7 @@ class BatchLoop:
 
     async def reconnected(self) -> None:
         """Ask for messages again at once: requests do not outlive a connection."""
+        self._publisher.reconnected()
         for pull in self._pulls:
             await pull.renew(now=True)
 
@@ -146,6 +160,8 @@ class BatchLoop:
         """
         try:
             return await self._until_reachable(lambda: self._commit(readable, unreadable))
+        except Interrupted:
+            raise
         except Exception:
             if len(readable) > 1:
                 middle = len(readable) // 2
@@ -158,13 +174,11 @@ class BatchLoop:
                 return await self._commit_or_divide(readable, unreadable, again=False)
             delivery, message = readable[0]
             log.exception("%s: %s cannot be processed", self._service, message.message.name)
-            culprit = Unprocessable(
-                delivery,
-                rejected("internal_error"),
-                message.sender if message.message.is_command else None,
-                message.message if message.message.is_command else None,
-                message.id,
-            )
+            culprit = Unprocessable(delivery, rejected("internal_error"))
+            if message.message.is_command:
+                culprit = dataclasses.replace(
+                    culprit, sender=message.sender, command=message.message, id=message.id, failed=message
+                )
             return await self._commit_or_divide((), [*unreadable, culprit])
 
     async def _commit(
@@ -174,13 +188,17 @@ class BatchLoop:
         forgotten = list(self._published)
         with telemetry.batch(self._service, [message for _, message in readable]):
             async with self._engine.begin() as tx:
-                claimed = await inbox.claim(tx, [message for _, message in readable])
-                facts = await self._handler.handle(tx, claimed.fresh, now) if claimed.fresh else []
+                failed = [each.failed for each in unreadable if each.failed is not None]
+                claimed = await inbox.claim(tx, [*(message for _, message in readable), *failed])
+                # A command that failed stays refused, even if it could be processed when it comes again.
+                fresh = [each for each in claimed.fresh if each not in failed] if failed else claimed.fresh
+                facts = await self._handler.handle(tx, fresh, now) if fresh else []
                 facts += [
                     refuse(message, rejected("id_conflict", id=message.id)) for message in claimed.conflicting
                 ]
-                facts += [fact for each in unreadable if (fact := _refusal_of(each)) is not None]
-                dead = [dead_letter(self._service, each) for each in unreadable if _is_kept(each)]
+                refused = [each for each in unreadable if not each.failed or each.failed in claimed.fresh]
+                facts += [fact for each in refused if (fact := _refusal_of(each)) is not None]
+                dead = [dead_letter(self._service, each) for each in refused if _is_kept(each)]
                 letters = await outbox.repeat(tx, claimed.repeated, service=self._service, now=now)
                 letters += await self._write(tx, facts, dead, now)
                 await outbox.forget(tx, forgotten)
@@ -201,10 +219,12 @@ class BatchLoop:
             try:
                 result = await work()
             except (OSError, DBAPIError, TimeoutError) as error:
-                if not _is_infrastructure(error) or self._stopping:
+                if not _is_infrastructure(error):
                     raise
                 self.trouble = f"the database cannot be reached: {_first_line(error)}"
                 log.warning("%s: %s", self._service, self.trouble)
+                if self._stopping:
+                    raise Interrupted from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _PAUSE_SECONDS_MAX)
             else:
@@ -251,14 +271,17 @@ class BatchLoop:
             if left_over:
                 await self._publisher.recover(left_over)
                 self._published += [letter.id for letter in left_over]
-            if not self._connection.is_reconnecting:
+            if self._connection.is_connected:
                 for pull in self._pulls:
                     await pull.renew()
         except (OSError, DBAPIError, TimeoutError, NotStored, NatsError) as error:
-            self.trouble = f"the tick failed: {_first_line(error)}"
+            away = not isinstance(error, (NotStored, NatsError)) and _is_infrastructure(error)
+            what = "the database cannot be reached" if away else "the tick failed"
+            self.trouble = f"{what}: {_first_line(error)}"
             log.warning("%s: %s", self._service, self.trouble)
         else:
-            self.trouble = None
+            reachable = self._connection.is_connected
+            self.trouble = None if reachable else "the message server cannot be reached"
 
     async def _commit_tick(self) -> list[Letter]:
         now = self._clock()

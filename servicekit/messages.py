@@ -12,6 +12,7 @@ from allmende.schemas.envelope import CloudEvent
 from allmende.schemas.registry import Audience, MessageType
 from allmende.schemas.rejections import Rejected, rejected
 
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -60,6 +61,7 @@ class Unprocessable:
         sender: the member to tell, when the subject names one.
         command: what it tried to be.
         id: its id, when that much could be made out.
+        failed: the command that could be read and yet not be processed; its id is taken.
     """
 
     delivery: Delivery
@@ -67,6 +69,7 @@ class Unprocessable:
     sender: str | None = None
     command: MessageType | None = None
     id: str | None = None
+    failed: Incoming | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ def _decode_command(delivery: Delivery) -> Incoming | Unprocessable:
     try:
         message = registry.message(name)
     except KeyError:
+        message = None
+    if message is None or not message.is_command:
         return Unprocessable(delivery, rejected("unknown_command", command=name[:100]))
     try:
         envelope: CloudEvent[Contract] = read(message.envelope, delivery.body)
@@ -131,7 +136,7 @@ def _decode_command(delivery: Delivery) -> Incoming | Unprocessable:
         expected = f"/members/{parts.member}"
         reason = rejected("foreign_source", "source", found=envelope.source, expected=expected)
         return Unprocessable(delivery, reason, parts.member, message, envelope.id)
-    traceparent = envelope.traceparent or (delivery.headers or {}).get("traceparent")
+    traceparent = envelope.traceparent or _traceparent_in(delivery.headers)
     return Incoming(message, parts.member, envelope.id, envelope.data, digest_of(envelope.data), traceparent)
 
 
@@ -144,6 +149,12 @@ def _decode_fact(delivery: Delivery) -> Incoming | Unprocessable:
         reason = rejected("invalid_field", field=delivery.subject[:100], detail=str(error)[:500])
         return Unprocessable(delivery, reason)
     return Incoming(message, service, envelope.id, envelope.data, b"", envelope.traceparent)
+
+
+def _traceparent_in(headers: Mapping[str, str] | None) -> str | None:
+    """Take the trace from the headers, which nobody has checked; what is none would spoil the events."""
+    found = headers.get("traceparent") if headers else None
+    return found if found and _TRACEPARENT.fullmatch(found) else None
 
 
 def _id_in(body: bytes) -> str | None:

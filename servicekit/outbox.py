@@ -44,9 +44,12 @@ _LEFT_OVER = text("""
     order by id limit :most
 """)
 
+# The refusal of another body under the same id answers that body, not the first.
 _OUTCOMES = text("""
     select causation_id::text, type, subject, traceparent, data::text, subjects
-    from fact where causation_id = any(cast(:ids as uuid[])) order by position
+    from fact
+    where causation_id = any(cast(:ids as uuid[])) and data->>'code' is distinct from 'id_conflict'
+    order by position
 """)
 
 
@@ -148,33 +151,36 @@ async def repeat(
     tx: AsyncConnection, repeated: Sequence[Incoming], *, service: str, now: dt.datetime
 ) -> list[Letter]:
     """Tell the senders of repeated commands their outcome again, each as an event with a new id."""
-    by_id = {message.id: message for message in repeated if message.message.is_command}
+    by_id: dict[str, list[Incoming]] = {}
+    for message in repeated:
+        if message.message.is_command:
+            by_id.setdefault(message.id, []).append(message)
     if not by_id:
         return []
     letters = []
     for causation_id, type_, subject, traceparent, data, told_to in await tx.execute(
         _OUTCOMES, {"ids": list(by_id)}
     ):
-        cause = by_id[causation_id]
         message = registry.message(type_.removeprefix("allmende.").rsplit(".", 1)[0])
-        if message.name not in cause.message.outcomes:
-            continue
-        to_sender = subjects.event_subject(cause.sender, message.service, message.noun, message.verb)
         to_all = subjects.event_subject(subjects.EVERYONE, message.service, message.noun, message.verb)
-        if to_sender not in told_to and to_all not in told_to:
-            continue  # the same id of another sender
-        event_id = str(uuid.uuid4())
-        body = seal(
-            id=event_id,
-            source=f"/services/{service}",
-            type=type_,
-            time=now,
-            data_json=data.encode(),
-            subject=subject,
-            traceparent=traceparent,
-            causationid=causation_id,
-        )
-        letters.append((f"{type_}:{event_id}", (to_sender,), body))
+        for cause in by_id[causation_id]:
+            to_sender = subjects.event_subject(cause.sender, message.service, message.noun, message.verb)
+            if message.name not in cause.message.outcomes:
+                continue  # the same id of another command
+            if to_sender not in told_to and to_all not in told_to:
+                continue  # the same id of another sender
+            event_id = str(uuid.uuid4())
+            body = seal(
+                id=event_id,
+                source=f"/services/{service}",
+                type=type_,
+                time=now,
+                data_json=data.encode(),
+                subject=subject,
+                traceparent=traceparent,
+                causationid=causation_id,
+            )
+            letters.append((f"{type_}:{event_id}", (to_sender,), body))
     return await _write_letters(tx, letters)
 
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -42,6 +43,12 @@ class Publisher:
         self._connection = connection
         self.instance = f"{service}-{uuid.uuid4().hex[:12]}"
         self._sequences: defaultdict[str, int] = defaultdict(int)
+        self._attempt: asyncio.Task[None] | None = None
+
+    def reconnected(self) -> None:
+        """Give up what is under way: its confirmation went astray with the connection."""
+        if self._attempt is not None:
+            self._attempt.cancel()
 
     def address(self, letters: Sequence[Letter]) -> list[Copy]:
         """Make the copies of letters. Every copy takes the next number of its audience."""
@@ -53,6 +60,9 @@ class Publisher:
         Raises:
             NotStored: the server did not confirm; what was stored already is recognised at the next try.
         """
+        await self._unless_reconnected(self._publish(copies))
+
+    async def _publish(self, copies: Sequence[Copy]) -> None:
         events = [copy for copy in copies if not copy.subject.startswith("dead.")]
         for start in range(0, len(events), ATOMIC_BATCH_MAX):
             await self._publish_events(events[start : start + ATOMIC_BATCH_MAX])
@@ -63,11 +73,26 @@ class Publisher:
 
         One at a time: a copy that the stream knows takes no number, so that readers see no gap.
         """
+        await self._unless_reconnected(self._recover(letters))
+
+    async def _recover(self, letters: Sequence[Letter]) -> None:
         for letter in letters:
             for subject in letter.subjects:
                 copy = self._copy(letter, subject)
                 if await self._one(copy) and not subject.startswith("dead."):
                     self._sequences[subjects.audience_of(subject)] -= 1
+
+    async def _unless_reconnected(self, work: Coroutine[Any, Any, None]) -> None:
+        self._attempt = asyncio.create_task(work)
+        try:
+            await self._attempt
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is None or this.cancelling():
+                raise
+            raise NotStored("the connection was lost meanwhile") from None
+        finally:
+            self._attempt = None
 
     def _copy(self, letter: Letter, subject: str) -> Copy:
         body = letter.body

@@ -81,6 +81,7 @@ class Sandbox:
         limits: Limits | None = None,
         park_seconds: float = 60.0,
         batch_max: int = 500,
+        register: MemberRegister | None = None,
     ) -> None:
         self.home = up.Home(folder)
         self.templates = templates
@@ -90,28 +91,7 @@ class Sandbox:
         self._limits = limits or Limits()
         self._park_seconds = park_seconds
         self._batch_max = batch_max
-        everybody = [Someone(each) if isinstance(each, str) else each for each in members]
-        self.register = MemberRegister(
-            name="Testgenossenschaft",
-            members=(
-                RegisteredMember(
-                    id="office",
-                    name="Geschäftsstelle",
-                    role=Role.OFFICE,
-                    key=keep_key(self.key_file("office")),
-                ),
-                *(
-                    RegisteredMember(
-                        id=each.id,
-                        name=each.id,
-                        land=each.land,
-                        classes=dict(each.classes),
-                        key=keep_key(self.key_file(each.id)),
-                    )
-                    for each in everybody
-                ),
-            ),
-        )
+        self.register = register or self._register_of(members)
         self.home.register.write_text(self.register.model_dump_json(), encoding="utf-8")
         self.port = up.free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
@@ -125,10 +105,9 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         """Start the server, provision the streams and copy the databases, all at once."""
         names = [service.name for service in self.templates.services]
-        started, *copies = await asyncio.gather(
-            self.start_nats(), *(self.templates.copy(name) for name in names), return_exceptions=False
-        )
-        del started
+        copying = asyncio.gather(*(self.templates.copy(name) for name in names))
+        await self.start_nats()
+        copies = await copying
         self.databases = dict(zip(names, copies, strict=True))
         return self
 
@@ -184,6 +163,23 @@ class Sandbox:
             yield connection
         finally:
             await connection.close()
+
+    def _register_of(self, members: Sequence[Someone | str]) -> MemberRegister:
+        everybody = [Someone(each) if isinstance(each, str) else each for each in members]
+        office = RegisteredMember(
+            id="office", name="Geschäftsstelle", role=Role.OFFICE, key=keep_key(self.key_file("office"))
+        )
+        others = [
+            RegisteredMember(
+                id=each.id,
+                name=each.id,
+                land=each.land,
+                classes=dict(each.classes),
+                key=keep_key(self.key_file(each.id)),
+            )
+            for each in everybody
+        ]
+        return MemberRegister(name="Testgenossenschaft", members=(office, *others))
 
     def _describe(self) -> Hub:
         services = list(self.templates.services)

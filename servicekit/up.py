@@ -110,7 +110,12 @@ class Market:
     url: str
     services: list[Service]
     health: Mapping[str, str]
+    databases: Mapping[str, ServiceDatabase]
     supervisor: Supervisor
+
+    def admin_url(self, service: str) -> str:
+        """The administrator's URL of a service's database."""
+        return self.databases[service].owner_admin_url
 
     async def stop(self) -> None:
         """End every child, in reverse order."""
@@ -185,7 +190,7 @@ async def start(  # noqa: PLR0913 - what an operator can choose
     except BaseException:
         await supervisor.stop()
         raise
-    return Market(home, url, services, health, supervisor)
+    return Market(home, url, services, health, databases, supervisor)
 
 
 async def _migrate(targets: Sequence[tuple[ServiceDatabase, Service]]) -> None:

@@ -50,7 +50,7 @@ def allocate(
             return rejected("member_without_share", key=key.key_id, member=member, holder=holder or "-")
         members.setdefault(holder, []).append(member)
     missing = sorted(set(key.values) - set(members))
-    if missing and key.spread_over == "all":
+    if missing and (key.spread_over == "all" or not members):
         return rejected("key_holder_missing", key=key.key_id, holder=missing[0])
     taking_part = {holder: key.values[holder] for holder in sorted(members)}
     by_holder = share_out(total_cents, {holder: Fraction(value) for holder, value in taking_part.items()})
@@ -67,7 +67,8 @@ def _story(  # noqa: PLR0913 - what the sentence tells
     key: AllocationKey, holder: str, taking_part: Mapping[str, Decimal], count: int, cents: int, amount: int
 ) -> tuple[str, str]:
     value, whole = plain(taking_part[holder]), plain(sum(taking_part.values(), Decimal(0)))
-    german = f"{key.title} Version {key.version}: {holder} {value} von {whole} = {euro(cents)}"
+    part_de = f"{value} von {whole}".replace(".", ",")
+    german = f"{key.title} Version {key.version}: {holder} {part_de} = {euro(cents)}"
     english = f"{key.title} version {key.version}: {holder} {value} of {whole} = {euro(cents, language='en')}"
     if count > 1:
         german += f", zu gleichen Teilen auf {count} Mitglieder = {euro(amount)}"

@@ -72,11 +72,11 @@ def rate(tariff: Tariff, component: Component, consumer_class: str | None, quant
         raise ValueError(f"{component.id} has no price for class {consumer_class}")  # noqa: TRY004
     exact = Fraction(quantity) * Fraction(price.amount) * 100 / Fraction(price.per)
     cents = to_cents(exact)
-    units = f"{_short(price.per)} {component.unit}" if price.per != 1 else component.unit
+    per = f"{_short(price.per)} " if price.per != 1 else ""
     version_de, version_en = f"Tarif Version {tariff.version}", f"tariff version {tariff.version}"
     unit_price = plain(price.amount)
-    each_de = f"{_comma(unit_price)} € je {_comma(units)}{of_class_de}"
-    each_en = f"€{unit_price} per {units}{of_class_en}"
+    each_de = f"{_comma(unit_price)} € je {_comma(per)}{component.unit}{of_class_de}"
+    each_en = f"€{unit_price} per {per}{component.unit}{of_class_en}"
     return Line(
         component,
         tariff.version,

@@ -1,15 +1,17 @@
 """Bookings on the command line."""
 
+import json
 import re
 import uuid
 from collections.abc import Iterable
+
+from pydantic import ValidationError
 
 from allmende.client.market import Unanswered
 from allmende.client.output import Column, Kind, Listing
 from allmende.client.validation import errors_of, path_of, sentences
 from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
 from allmende.schemas.rejections import Rejection
-from pydantic import ValidationError
 
 from .language import hint, refusal, say
 from .session import Session
@@ -55,8 +57,10 @@ async def request(  # noqa: PLR0913 - a booking's own fields
         except Unanswered as error:
             raise Stop(
                 say(
-                    f"Der Markt antwortet nicht ({error}); derselbe Befehl mit --id {booking_id} bucht nicht doppelt.",
-                    f"The market does not answer ({error}); the same command with --id {booking_id} books once only.",
+                    f"Der Markt antwortet nicht ({error}). "
+                    f"Derselbe Befehl mit --id {booking_id} bucht nicht doppelt.",
+                    f"The market does not answer ({error}). "
+                    f"The same command with --id {booking_id} books once only.",
                 ),
                 UNREACHABLE,
             ) from None
@@ -85,17 +89,16 @@ def _named(quantities: Iterable[str]) -> dict[str, str]:
 def _wanted(  # noqa: PLR0913 - a booking's own fields
     offering: str, plan: str, quantities: dict[str, str], start: str, end: str | None, reference: str | None
 ) -> RequestBooking:
+    given = {
+        "offering_id": offering,
+        "plan_id": plan,
+        "quantities": quantities,
+        "start": start,
+        "end": end,
+        "reference": reference,
+    }
     try:
-        return RequestBooking.model_validate(
-            {
-                "offering_id": offering,
-                "plan_id": plan,
-                "quantities": quantities,
-                "start": start,
-                "end": end,
-                "reference": reference,
-            }
-        )
+        return RequestBooking.model_validate_json(json.dumps(given))
     except ValidationError as error:
         lines = [
             ": ".join(part for part in (path_of(each["loc"]), say(*sentences(each))) if part)

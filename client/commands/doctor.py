@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import nats
+from nats.errors import AuthorizationError
+from nats.errors import Error as NatsError
+
 from allmende.client.market import Market, Unanswered
 from allmende.client.output import Column, Listing
 from allmende.schemas import registry, subjects
@@ -17,8 +20,6 @@ from allmende.schemas.billing import ListSettlements, Settlements
 from allmende.schemas.brokerage import Bookings, ListBookings
 from allmende.schemas.catalog import ListOfferings, Offerings
 from allmende.schemas.contract import Contract
-from nats.errors import AuthorizationError
-from nats.errors import Error as NatsError
 
 from .language import hint, say
 from .session import Session, address_of
@@ -195,14 +196,14 @@ async def probe(url: str, member: str, seed: str) -> Probe:
         connection = await nats.connect(
             url, nkeys_seed_str=seed, error_cb=note, name="allmende-doctor", **options
         )
-    except (OSError, NatsError, asyncio.TimeoutError, ValueError) as error:
+    except (TimeoutError, OSError, NatsError, ValueError) as error:
         return _not_connected([*problems, error])
     reader = f"{subjects.EVENT_STREAM}.{subjects.event_durable(member)}"
     subject = f"{subjects.MEMBER_API_PREFIX}.CONSUMER.INFO.{reader}"
     asked = dt.datetime.now(dt.UTC)
     try:
         answer = await connection.request(subject, b"", timeout=_PATIENCE_SECONDS)
-    except (OSError, NatsError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, NatsError) as error:
         return Probe("foreign", str(error))
     finally:
         await connection.close()

@@ -36,9 +36,9 @@ def _gap(gap: Gap) -> None:
 def _writer(form: Format) -> Callable[[Received], None]:
     out = sys.stdout
     if form is Format.JSON:
-        return lambda received: print(json.dumps(_document(received), ensure_ascii=False), file=out)  # noqa: T201
+        return lambda received: print(json.dumps(_document(received), ensure_ascii=False), file=out)
     if form is Format.YAML:
-        return lambda received: print(f"---\n{as_yaml(_document(received))}", end="", file=out)  # noqa: T201
+        return lambda received: print(f"---\n{as_yaml(_document(received))}", end="", file=out)
     if form is Format.CSV:
         rows = csv.writer(out, delimiter=";")
         out.write("\ufeff")

@@ -22,6 +22,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
     "db": (both("Datenbanken der Dienste einrichten", "Set up the services' databases"), "services"),
     "hub": (both("Nachrichtenserver einrichten", "Set up the message server"), "services"),
     "demo": (both("Ein Beispiel vorführen: buchen bis abrechnen", "Play an example market"), "embedded"),
+    "demonstration": (both("Das Beispiel in einzelnen Schritten", "The example step by step"), "embedded"),
 }
 """What the commands of this distribution do, and the extra that brings what they need."""
 

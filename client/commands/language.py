@@ -1,5 +1,6 @@
 """German first, English on request: messages, help, and what the command line complains about."""
 
+import errno
 import functools
 import os
 import re
@@ -57,6 +58,21 @@ def hint(german: str, english: str) -> None:
     tell(f"-> {german}", f"-> {english}")
 
 
+def reason_of(error: OSError) -> str:
+    """What the operating system says, for the commonest reasons in German too."""
+    english = error.strerror or type(error).__name__
+    return say(_REASONS.get(error.errno or 0, english), english)
+
+
+_REASONS = {
+    errno.ENOENT: "die Datei gibt es nicht",
+    errno.EACCES: "der Zugriff ist nicht erlaubt",
+    errno.EISDIR: "das ist ein Ordner",
+    errno.ENOTDIR: "ein Teil des Pfads ist kein Ordner",
+    errno.ENOSPC: "der Datenträger ist voll",
+}
+
+
 def refusal(rejection: "Rejection") -> Stop:
     """End with the market's own words."""
     return Stop(say(rejection.message_de, rejection.message_en), exit_code_of(rejection))
@@ -100,24 +116,27 @@ _HEADINGS = (
     (r"^Commands:$", "Befehle:"),
     (r"\[OPTIONS\]", "[OPTIONEN]"),
     (r"COMMAND \[ARGS\]\.\.\.", "BEFEHL [ARGUMENTE]..."),
-    (r"\benv\s+var: ", "Umgebung: "),
-    (r"\bdefault: ", "Vorgabe: "),
+    (r"\benv\s+var:", "Umgebung:"),
+    (r"\bdefault:", "Vorgabe:"),
     (r"\brequired\]", "nötig]"),
-    (r"Show this message and exit\.", "Diese Hilfe zeigen."),
-    (r"Install completion for the current shell\.", "Vervollständigung für diese Shell einrichten."),
+    (r"Show\s+this\s+message\s+and\s+exit\.", "Diese Hilfe zeigen."),
     (
-        r"Show completion for the current shell, to copy\s+it or customize the installation\.",
+        r"Install\s+completion\s+for\s+the\s+current\s+shell\.",
+        "Vervollständigung für diese Shell einrichten.",
+    ),
+    (
+        r"Show\s+completion\s+for\s+the\s+current\s+shell,\s+to\s+copy\s+it\s+or\s+customize\s+the\s+installation\.",
         "Vervollständigung für diese Shell ausgeben.",
     ),
 )
 
 
 def complaint(message: str) -> str:
-    """Put what the command line's parser complains about into the reader's language, as far as it is known."""
+    """Put what the parser complains about into the reader's language, as far as it is known."""
     if language() == "de":
         for pattern, german in _COMPLAINTS:
             if found := re.fullmatch(pattern, message, re.DOTALL):
-                return german.format(*(group or "" for group in found.groups()))
+                return german.format(*(group or "" for group in found.groups())).strip()
     return message
 
 
@@ -133,6 +152,9 @@ _COMPLAINTS = (
     (r"Option '(.+)' requires (?:an argument|\d+ arguments)\.", "Die Option {0} braucht einen Wert."),
     (r"Option '(.+)' does not take a value\.", "Die Option {0} nimmt keinen Wert."),
     (r"Got unexpected extra arguments? \((.+)\)", "Zu viele Angaben: {0}"),
-    (r"Invalid value for (.+?): '(.*)' is not one of (.+?)\.?", "{0}: »{1}« ist nicht erlaubt, nur {2}."),
+    (
+        r"Invalid value for (.+?): (?:Value error, )?'(.*)' is not one of (.+?)\.?",
+        "{0}: »{1}« ist nicht erlaubt, nur {2}.",
+    ),
     (r"Invalid value for (.+?): (.*)", "{0}: {1}"),
 )

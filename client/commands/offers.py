@@ -7,18 +7,19 @@ from typing import Any
 
 from allmende.client.market import Market, Unanswered
 from allmende.client.offering_file import CHARACTERS_MAX, Mistakes, read_offerings
-from allmende.client.output import Column, Format, Kind, Listing, as_yaml
+from allmende.client.output import Column, Format, Listing, as_yaml
 from allmende.schemas.catalog import Category, Offering, OfferingSummary
 from allmende.schemas.rejections import Rejection, rejected
 
+from .files import read_text
 from .language import hint, language, refusal, say, tell
-from .session import Session, read_text
+from .session import Session
 from .stop import NOT_FOUND, USAGE, Stop, exit_code_of
 
 _APPLIED = (
     Column("offering", "Angebot", "Offering"),
     Column("state", "Stand", "State"),
-    Column("revision", "Revision", "Revision", Kind.NUMBER),
+    Column("revision", "Revision", "Revision"),
 )
 _LISTED = (
     Column("offering", "Angebot", "Offering"),
@@ -26,7 +27,7 @@ _LISTED = (
     Column("category", "Art", "Category"),
     Column("plans", "Pläne", "Plans"),
     Column("state", "Stand", "State"),
-    Column("revision", "Revision", "Revision", Kind.NUMBER),
+    Column("revision", "Revision", "Revision"),
 )
 _STATES = {
     "new": ("neu", "new"),

@@ -17,8 +17,8 @@ def progress(total_bytes: int | None, file: str) -> Iterator[Progress]:
         yield lambda _bytes, _line: None
         return
     from rich.console import Console  # noqa: PLC0415 - only people who watch need it
-    from rich.progress import Progress as Bar  # noqa: PLC0415
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -1,6 +1,5 @@
 """Where a command connects, as whom, and how it writes its data."""
 
-import asyncio
 import dataclasses
 import functools
 import inspect
@@ -16,8 +15,9 @@ import typer
 
 from allmende.client.output import Format, Listing, write
 
+from .files import read_seed
 from .language import both, language, say, tell
-from .stop import DENIED, FAILURE, UNREACHABLE, USAGE, Stop
+from .stop import DENIED, UNREACHABLE, USAGE, Stop
 
 if TYPE_CHECKING:
     from allmende.client.market import Market, Unanswered
@@ -27,7 +27,6 @@ Work = Coroutine[Any, Any, int | None]
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 _MEMBER = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
-_SEED = re.compile(r"SU[A-Z2-7]{56}")
 
 Url = Annotated[
     str,
@@ -145,34 +144,6 @@ def _no_member(folder: Path) -> str:
     )
 
 
-def read_seed(path: Path) -> str:
-    """Read a key file.
-
-    Raises:
-        Stop: it cannot be read or holds no user's seed.
-    """
-    try:
-        with path.open(encoding="ascii") as file:
-            seed = file.read(1000).strip()
-    except OSError as error:
-        raise Stop(
-            say(
-                f"Der Schlüssel {path} ist nicht zu lesen: {error.strerror}.",
-                f"The key {path} cannot be read: {error.strerror}.",
-            )
-        ) from None
-    except UnicodeDecodeError:
-        seed = ""
-    if not _SEED.fullmatch(seed):
-        raise Stop(
-            say(
-                f"{path} enthält keinen geheimen NATS-Schlüssel (58 Zeichen, beginnt mit SU).",
-                f"{path} holds no secret NATS key (58 characters, begins with SU).",
-            )
-        )
-    return seed
-
-
 def address_of(url: str) -> str:
     """Check the hub's address.
 
@@ -182,7 +153,7 @@ def address_of(url: str) -> str:
     full = url if "://" in url else f"nats://{url}"
     try:
         parts = urlsplit(full)
-        right = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
+        right = parts.scheme in {"nats", "tls"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         right = False
     if not right or any(character.isspace() for character in full):
@@ -223,7 +194,9 @@ def connected(command: Callable[Concatenate[Session, P], Work]) -> Callable[...,
 
 
 def _finish(work: Work, session: Session) -> int:
-    from allmende.client.market import Unanswered  # noqa: PLC0415 - the help does without
+    import asyncio  # noqa: PLC0415 - the help does without
+
+    from allmende.client.market import Unanswered  # noqa: PLC0415
 
     try:
         return asyncio.run(work) or 0
@@ -249,44 +222,3 @@ def _unanswered(error: "Unanswered", session: Session) -> NoReturn:
         ),
         UNREACHABLE,
     ) from None
-
-
-def read_text(file: str, bytes_max: int) -> str:
-    """Read a text file, or stdin for `-`, but never more than is sensible.
-
-    Raises:
-        Stop: it cannot be read.
-    """
-    try:
-        if file == "-":
-            raw = sys.stdin.buffer.read(bytes_max + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                raw = stream.read(bytes_max + 1)
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise unreadable(file, error) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise Stop(
-            say(
-                f"{file}:{line}: Die Datei ist nicht in UTF-8 geschrieben.",
-                f"{file}:{line}: The file is not written in UTF-8.",
-            )
-        ) from None
-    if len(raw) > bytes_max:
-        raise Stop(
-            say(
-                f"{file}: Die Datei hat mehr als {bytes_max} Bytes.",
-                f"{file}: The file has more than {bytes_max} bytes.",
-            ),
-            FAILURE,
-        )
-    return text
-
-
-def unreadable(file: str, error: OSError) -> Stop:
-    """Say why a file cannot be read."""
-    return Stop(
-        say(f"{file} ist nicht zu lesen: {error.strerror}.", f"{file} cannot be read: {error.strerror}.")
-    )

@@ -21,7 +21,7 @@ _SETTLEMENTS = (
     Column("closed_at", "Abgeschlossen", "Closed", Kind.INSTANT),
 )
 _LINES = (
-    Column("line", "Zeile", "Line", Kind.NUMBER),
+    Column("line", "Zeile", "Line"),
     Column("payer", "Zahlt", "Payer"),
     Column("payee", "Erhält", "Payee"),
     Column("title", "Leistung", "Title"),

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
-from .language import VARIABLE, both, say
+from .language import both
+from .root import app
 from .session import Session, Work, connected
+
+__all__ = ["app"]
 
 
 def _group(german: str, english: str) -> typer.Typer:
@@ -21,11 +24,6 @@ def _group(german: str, english: str) -> typer.Typer:
     )
 
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
 offer = _group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
 booking = _group("Buchen und Buchungen ansehen", "Book and view bookings")
 usage = _group("Verbrauch melden", "Report usage")
@@ -39,53 +37,6 @@ for _name, _below in (
     ("event", event),
 ):
     app.add_typer(_below, name=_name)
-
-
-def _version(*, wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"allmende {version('allmende')}")
-        except PackageNotFoundError:
-            typer.echo(say("allmende, nicht installiert", "allmende, not installed"))
-        raise typer.Exit
-
-
-@app.callback(
-    help=both(
-        "Allmende: der Marktplatz öffentlicher Rechenzentren.\n\n"
-        "Daten gehen auf die Standardausgabe, Meldungen auf die Fehlerausgabe. Ende mit 0 gelungen, "
-        "1 misslungen oder abgelehnt, 2 falscher Aufruf, 3 nicht gefunden, 4 nicht erlaubt, 5 Widerspruch, "
-        "6 nicht erreichbar.",
-        "Allmende: the marketplace of public data centres.\n\n"
-        "Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed or refused, "
-        "2 wrong usage, 3 not found, 4 denied, 5 conflict, 6 unreachable.",
-    )
-)
-def _root(
-    *,
-    language: Annotated[  # noqa: ARG001 - taken out before, at whatever place it stands
-        str,
-        typer.Option(
-            "--language",
-            envvar=VARIABLE,
-            show_envvar=True,
-            metavar="de|en",
-            help=both("Sprache; die Option darf überall stehen", "Language; the option may stand anywhere"),
-        ),
-    ] = "de",
-    version: Annotated[  # noqa: ARG001 - acted upon while it is read
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda wanted: _version(wanted=wanted),
-            is_eager=True,
-            help=both("Version zeigen", "Show the version"),
-        ),
-    ] = False,
-) -> None:
-    """Everything begins here."""
 
 
 File = Annotated[
@@ -287,8 +238,8 @@ def settlement_show(
 @event.command(
     "tail",
     help=both(
-        "Ereignisse zeigen und damit abholen: was hier steht, bekommt kein anderes Programm des Mitglieds mehr",
-        "Show events and so fetch them: what is shown here no other program of the member gets any more",
+        "Ereignisse zeigen und damit abholen: was hier steht, bekommt kein anderes Programm mehr",
+        "Show events and so fetch them: what is shown here no other program gets any more",
     ),
 )
 @connected

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from allmende.client.market import Market, Unanswered
-from allmende.client.output import Column, Kind, Listing
+from allmende.client.output import Column, Listing
 from allmende.client.usage_file import read_usage
 from allmende.client.validation import Mistake
 from allmende.schemas.billing import UsageRecord
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.rejections import Rejection
 
+from .files import unreadable
 from .language import hint, refusal, say, tell
 from .progress import Progress, progress
-from .session import Session, unreadable
+from .session import Session
 from .stop import FAILURE, UNREACHABLE, Stop
 
 _RECORDS_MAX = 1_000
@@ -28,7 +29,7 @@ _BYTES_MAX = MESSAGE_BYTES_MAX - 16_384
 _NAMESPACE = uuid.UUID("5d4e0d0a-3a1c-5b5e-9f0a-6a1f6c0f7b52")
 
 _REFUSED = (
-    Column("line", "Zeile", "Line", Kind.NUMBER),
+    Column("line", "Zeile", "Line"),
     Column("id", "Datensatz", "Record"),
     Column("code", "Grund", "Code"),
     Column("message", "Erklärung", "Explanation"),
@@ -168,7 +169,7 @@ def _show(session: Session, report: Report) -> None:
     )
     if report.refused:
         hint(
-            "Datei berichtigen und noch einmal melden; mit --again entscheidet der Markt auch Unverändertes neu",
+            "Datei berichtigen und noch einmal melden; --again lässt auch Unverändertes neu entscheiden",
             "correct the file and submit it again; --again has the market decide unchanged lines anew",
         )
     elif report.parked:

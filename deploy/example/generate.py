@@ -1,5 +1,4 @@
 #!/usr/bin/env python3
-# ruff: noqa: INP001 - a script beside the files it makes, not a package
 """Writes `nats.conf` from `register.json`, as `allmende hub config` would: generate.py [--check].
 
 The private halves of all keys in this folder were thrown away: a copied example admits nobody.
@@ -35,7 +34,9 @@ def configuration() -> str:
 def main() -> int:
     """Write the file, or say whether it is up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail when the file is out of date"
+    )
     if not parser.parse_args().check:
         CONFIGURATION.write_text(configuration(), encoding="utf-8")
     elif not CONFIGURATION.exists() or CONFIGURATION.read_text(encoding="utf-8") != configuration():

@@ -34,7 +34,7 @@ class CatalogHandler:
             facts.append(Outgoing(fact, cause=message, subject=offering_id))
             listed[offering_id] = changed[offering_id] = offering.evolve(before, fact)
             revisions.append(changed[offering_id])
-        await store.save(tx, changed, revisions)
+        await store.save(tx, changed, revisions, now)
         return facts
 
     async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:

@@ -1,5 +1,6 @@
 """The catalogue's tables: read and written for a whole batch at once."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import text
@@ -23,7 +24,7 @@ _LOAD = text("""
 
 _SAVE = text("""
     insert into offering (offering_id, provider, category, state, revision, document, changed_at)
-    select u.id, u.provider, u.category, u.state, u.revision, u.document::jsonb, now()
+    select u.id, u.provider, u.category, u.state, u.revision, u.document::jsonb, :now
     from unnest(cast(:ids as text[]), cast(:providers as text[]), cast(:categories as text[]),
                 cast(:states as text[]), cast(:revisions as int[]), cast(:documents as text[]))
          u (id, provider, category, state, revision, document)
@@ -35,7 +36,7 @@ _SAVE = text("""
 
 _SAVE_REVISIONS = text("""
     insert into offering_revision (offering_id, revision, document, published_at)
-    select u.id, u.revision, u.document::jsonb, now()
+    select u.id, u.revision, u.document::jsonb, :now
     from unnest(cast(:ids as text[]), cast(:revisions as int[]), cast(:documents as text[]))
          u (id, revision, document)
     on conflict do nothing
@@ -57,13 +58,16 @@ async def load(tx: AsyncConnection, offering_ids: Iterable[str]) -> dict[str, Li
     return {row[0]: Listed(Offering.model_validate_json(row[1]), row[2], row[3]) for row in rows}
 
 
-async def save(tx: AsyncConnection, listed: Mapping[str, Listed], revisions: Iterable[Listed]) -> None:
+async def save(
+    tx: AsyncConnection, listed: Mapping[str, Listed], revisions: Iterable[Listed], now: dt.datetime
+) -> None:
     """Write what a batch changed: the newest state, and every revision it went through."""
     if listed:
         ids = sorted(listed)
         await tx.execute(
             _SAVE,
             {
+                "now": now,
                 "ids": ids,
                 "providers": [listed[id_].offering.provider for id_ in ids],
                 "categories": [listed[id_].offering.category for id_ in ids],
@@ -76,6 +80,7 @@ async def save(tx: AsyncConnection, listed: Mapping[str, Listed], revisions: Ite
         await tx.execute(
             _SAVE_REVISIONS,
             {
+                "now": now,
                 "ids": [each.offering.offering_id for each in new],
                 "revisions": [each.revision for each in new],
                 "documents": [each.offering.model_dump_json() for each in new],

@@ -1,5 +1,6 @@
 import csv
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -64,7 +65,7 @@ def test_most_members_buy_and_sell_computing() -> None:
     assert len(both) >= 10
 
 
-def test_the_register_is_made_once_and_its_keys_stay(tmp_path) -> None:
+def test_the_register_is_made_once_and_its_keys_stay(tmp_path: Path) -> None:
     home = tmp_path / "home"
     first = prepare(home)
     seeds = {member.id: key_file(home, member.id).read_bytes() for member in first.members}
@@ -76,13 +77,13 @@ def test_the_register_is_made_once_and_its_keys_stay(tmp_path) -> None:
     assert all(member.land for member in first.members if member.role is Role.MEMBER)
 
 
-def test_only_the_owner_reads_the_keys(tmp_path) -> None:
+def test_only_the_owner_reads_the_keys(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
 
 
-def test_a_real_market_is_left_alone(tmp_path) -> None:
+def test_a_real_market_is_left_alone(tmp_path: Path) -> None:
     register = prepare(tmp_path)
     real = register.model_copy(update={"name": "Nordverbund eG"}).model_dump_json()
     (tmp_path / "register.json").write_text(real, encoding="utf-8")

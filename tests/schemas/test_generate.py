@@ -116,6 +116,9 @@ def test_addresses_are_the_members_own_and_each_leads_to_one_message() -> None:
     assert (
         DOCUMENT["channels"]["brokerage.booking.confirmed"]["address"] == "events.brokerage.booking.confirmed"
     )
+    assert (
+        DOCUMENT["channels"]["catalog.offering.published"]["address"] == "bulletin.catalog.offering.published"
+    )
     assert DOCUMENT["channels"]["catalog.offering.list.request"]["address"] == "ask.catalog.offering.list"
     assert not [address for address in addresses if address.startswith(("cmd.", "ev.", "fact."))]
 
@@ -170,7 +173,15 @@ def test_every_reason_for_a_refusal_is_told() -> None:
 
 
 def test_the_connection_is_described() -> None:
-    for word in (subjects.MEMBER_API_PREFIX, "ev_<member>", "NKey", "events.>", "causationid", "Nats-Msg-Id"):
+    for word in (
+        subjects.MEMBER_API_PREFIX,
+        "ev_<member>",
+        "NKey",
+        "events.>",
+        "bulletin.>",
+        "causationid",
+        "Nats-Msg-Id",
+    ):
         assert word in DOCUMENT["info"]["description"]
         assert word in FILES["README.md"]
 

@@ -1,6 +1,6 @@
-"""The demonstration's settlement computed once more, straight from the files, sharing no code with the market.
+"""The demonstration's settlement once more, straight from the files, sharing no code with the market.
 
-Read it from top to bottom; `python tests/demo/independent.py` prints the result.
+Read it from top to bottom; `python tests/support/demonstration.py` prints the result.
 """
 
 import csv
@@ -34,7 +34,8 @@ def expected() -> dict[str, Any]:
     shares = _levy(table)
     office = table["office"]["id"]
     levies: list[Line] = [(member, office, "levy", cents, 0) for member, cents in shares.items()]
-    receivable, payable = defaultdict(int), defaultdict(int)
+    receivable: defaultdict[str, int] = defaultdict(int)
+    payable: defaultdict[str, int] = defaultdict(int)
     for payer, payee, _, cents, _ in charges + levies:
         payable[payer] += cents
         receivable[payee] += cents
@@ -63,7 +64,8 @@ def _trace(table: dict[str, Any]) -> tuple[list[dict[str, str]], list[dict[str, 
     """Rows between two bodies, and rows within one."""
     provider = {host: body["id"] for body in table["bodies"] for host in body["hosts"]}
     consumer = {group: body["id"] for body in table["bodies"] for group in body["groups"]}
-    traded, own = [], []
+    traded: list[dict[str, str]] = []
+    own: list[dict[str, str]] = []
     with (DATA / "lcg_de_usage_daily.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             row["provider"] = provider[row["provider_site"]]
@@ -102,23 +104,20 @@ def _computing(table: dict[str, Any], traded: list[dict[str, str]]) -> list[Line
 
 
 def _hosting(table: dict[str, Any]) -> list[Line]:
-    """Three lines for each machine."""
+    """Three lines for each machine, and a fourth for its licence, counted once and free."""
     hosting = table["hosting"]
-    return [
-        (
-            wanted["consumer"],
-            "uni-muenster",
-            what,
-            _half_up(Fraction(wanted[what]) * Fraction(price) * 100),
-            0,
-        )
-        for wanted in hosting["bookings"]
-        for what, price in (
-            ("vcpu", hosting["eur_per_vcpu"]),
-            ("memory_gb", hosting["eur_per_memory_gb"]),
-            ("disk_gb", hosting["eur_per_disk_gb"]),
-        )
-    ]
+    prices = (
+        ("vcpu", hosting["eur_per_vcpu"]),
+        ("memory_gb", hosting["eur_per_memory_gb"]),
+        ("disk_gb", hosting["eur_per_disk_gb"]),
+    )
+    lines: list[Line] = []
+    for wanted in hosting["bookings"]:
+        for what, price in prices:
+            cents = _half_up(Fraction(wanted[what]) * Fraction(price) * 100)
+            lines.append((wanted["consumer"], "uni-muenster", what, cents, 0))
+        lines.append((wanted["consumer"], "uni-muenster", "licence", 0, 1))
+    return lines
 
 
 def _exchange(table: dict[str, Any]) -> list[Line]:
@@ -153,7 +152,7 @@ def _levy(table: dict[str, Any]) -> dict[str, int]:
         members[body["land"]].append(body["id"])
     total = int(Fraction(table["levy"]["amount"]) * 100)
     by_land = _largest_remainder(total, [(land, Fraction(percent[land])) for land in members])
-    shares = {}
+    shares: dict[str, int] = {}
     for land, cents in by_land.items():
         shares |= _largest_remainder(cents, [(member, Fraction(1)) for member in members[land]])
     return dict(sorted(shares.items()))

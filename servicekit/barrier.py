@@ -1,0 +1,99 @@
+"""Commands that must see every fact stored before them.
+
+Streams race: when a period is closed, bookings told before may still wait for this service, which may just
+have been started again. Such a command is held until the service has taken in every fact that the event
+stream held when the command arrived.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from allmende.schemas import registry, subjects
+
+from .messages import Delivery
+
+log = logging.getLogger(__name__)
+
+_IN_PROGRESS_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
+
+
+@dataclasses.dataclass(slots=True)
+class _Held:
+    delivery: Delivery
+    after: int | None = None
+    told_at: float = 0.0
+
+
+class FactBarrier:
+    """Holds commands of one service back.
+
+    Args:
+        connection: of the service.
+        service: whose commands.
+        durable: by which it reads facts; None where it reads none, which holds nothing back.
+    """
+
+    def __init__(self, connection: Client, service: str, durable: str | None) -> None:
+        self._connection = connection
+        self._durable = durable
+        self._held: list[_Held] = []
+        names = (command.name for command in registry.commands() if command.after_facts)
+        self._suffixes = tuple(f".{name}" for name in names if name.startswith(f"{service}.") and durable)
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._held)
+
+    def hold(self, batch: Sequence[Delivery]) -> list[Delivery]:
+        """Keep back what has to wait; return the others."""
+        if not self._suffixes:
+            return list(batch)
+        passed = []
+        for delivery in batch:
+            if delivery.subject.endswith(self._suffixes):
+                self._held.append(_Held(delivery, told_at=time.monotonic()))
+            else:
+                passed.append(delivery)
+        return passed
+
+    async def release(self) -> list[Delivery]:
+        """Return what has waited long enough, in the order of arrival."""
+        if not self._held:
+            return []
+        try:
+            return await self._release()
+        except (NatsError, OSError, asyncio.TimeoutError) as error:
+            log.warning("the position among the facts is not known: %s", error or type(error).__name__)
+            return []
+
+    async def _release(self) -> list[Delivery]:
+        for held in self._held:
+            if held.after is None:
+                stream = await self._ask(f"STREAM.INFO.{subjects.EVENT_STREAM}")
+                held.after = int(stream["state"]["last_seq"])
+            if time.monotonic() - held.told_at > _IN_PROGRESS_SECONDS:
+                held.told_at = time.monotonic()
+                await self._connection.publish(held.delivery.reply, b"+WPI")
+        consumer = await self._ask(f"CONSUMER.INFO.{subjects.EVENT_STREAM}.{self._durable}")
+        taken_in = int(consumer["ack_floor"]["stream_seq"])
+        idle = not consumer["num_pending"] and not consumer["num_ack_pending"]
+        released = [held for held in self._held if idle or taken_in >= (held.after or 0)]
+        self._held = [held for held in self._held if held not in released]
+        return [held.delivery for held in released]
+
+    async def _ask(self, call: str) -> dict[str, Any]:
+        answer = await self._connection.request(f"$JS.API.{call}", b"", timeout=_ANSWER_SECONDS)
+        found: dict[str, Any] = json.loads(answer.data)
+        if "error" in found:
+            raise NatsError(found["error"].get("description", "refused"))
+        return found

@@ -1,0 +1,212 @@
+"""A hub in memory, which decides by the services' own rules, and a member's connection to it."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from allmende.client import Unanswered
+from allmende.schemas.billing import (
+    ChargeLevy,
+    RefusedRecord,
+    SettlementClosed,
+    Statement,
+    UsageRecord,
+    UsageRecorded,
+)
+from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
+from allmende.schemas.catalog import Offering, OfferingSummary
+from allmende.schemas.permissions import Role
+from allmende.schemas.register import MemberRegister
+from allmende.schemas.rejections import Rejected, Rejection, rejected
+from allmende.services.billing import levy, settlement, usage
+from allmende.services.brokerage import booking
+from allmende.services.catalog import offering as catalogue
+
+NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+
+
+class Hub:
+    """Remembers every outcome by the command's id, as the services do."""
+
+    def __init__(self, register: MemberRegister) -> None:
+        self.register = register
+        self._consumers = {each.id: booking.Consumer(each.id, each.classes) for each in register.members}
+        self.outcomes: dict[tuple[str, str], tuple[object, Any]] = {}
+        self.listed: dict[str, catalogue.Listed] = {}
+        self.booked: dict[str, BookingConfirmed] = {}
+        self.recorded: dict[tuple[str, str], UsageRecord] = {}
+        self.levies: list[Any] = []
+        self._closing: settlement.Closing | None = None
+        self.decided = 0
+        self.dies_after: int | None = None
+        self.closings_refused = 0
+
+    def decide(self, sender: str, id_: str, body: object, work: Callable[[], Any]) -> Any:
+        if (sender, id_) in self.outcomes:
+            before, outcome = self.outcomes[sender, id_]
+            assert before == body, "the same id with another body"
+            return outcome
+        if self.dies_after is not None and self.decided >= self.dies_after:
+            raise Unanswered("the hub is gone")
+        self.decided += 1
+        outcome = work()
+        if isinstance(outcome, Rejected):
+            outcome = outcome.as_rejection("a.command")
+        self.outcomes[sender, id_] = (body, outcome)
+        return outcome
+
+    def publish(self, member: str, offering: Offering) -> Any:
+        before = self.listed.get(offering.offering_id)
+        fact = catalogue.publish(before, offering, member, NOW)
+        if not isinstance(fact, Rejected):
+            self.listed[offering.offering_id] = catalogue.evolve(before, fact)
+        return fact
+
+    def book(self, member: str, id_: str, request: RequestBooking) -> Any:
+        known = self.listed.get(request.offering_id)
+        listed = booking.Listed(known.offering, known.revision) if known else None
+        outcome = booking.decide(request, id_, self._consumers[member], listed, {}, NOW)
+        if isinstance(outcome, BookingConfirmed):
+            self.booked[id_] = outcome
+        return outcome
+
+    def record(self, member: str, records: tuple[UsageRecord, ...]) -> UsageRecorded:
+        accepted, refused = 0, []
+        for record in records:
+            outcome = usage.decide(
+                record,
+                member,
+                known_digest=None,
+                booking=self.booked.get(record.booking_id),
+                closed_periods=(),
+            )
+            if isinstance(outcome, usage.Accepted):
+                assert (member, record.id) not in self.recorded
+                self.recorded[member, record.id] = record
+                accepted += 1
+            else:
+                refused.append(RefusedRecord(id=record.id, code="x", message_de="x", message_en="x"))
+        return UsageRecorded(accepted=accepted, repeated=0, parked=0, refused=tuple(refused))
+
+    def charge(self, id_: str, command: ChargeLevy) -> Any:
+        outcome = levy.charge(command, id_, lands=self._lands, period_is_closed=False)
+        if not isinstance(outcome, Rejected):
+            self.levies.append(outcome)
+        return outcome
+
+    def close(self, id_: str, period: str) -> SettlementClosed | Rejected:
+        if self.closings_refused:
+            self.closings_refused -= 1
+            return rejected("usage_parked", "period", count=3)
+        self._closing = settlement.close(
+            id_,
+            period,
+            members=sorted(self._lands),
+            clearing_house=self.register.office.id,
+            counted=self._counted(),
+            starting=list(self.booked.values()),
+            levies=self.levies,
+            now=NOW,
+        )
+        return self._closing.settlement
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closing is not None
+
+    @property
+    def closing(self) -> settlement.Closing:
+        assert self._closing is not None
+        return self._closing
+
+    @property
+    def _lands(self) -> dict[str, str | None]:
+        return {member.id: member.land for member in self.register.members if member.role is Role.MEMBER}
+
+    def _counted(self) -> list[usage.Counted]:
+        by_booking: defaultdict[str, list[UsageRecord]] = defaultdict(list)
+        for record in self.recorded.values():
+            by_booking[record.booking_id].append(record)
+        return [
+            usage.Counted(
+                self.booked[id_],
+                {records[0].meter: sum((record.quantity for record in records), Decimal(0))},
+                {records[0].meter: len(records)},
+                min(record.start.date() for record in records),
+                max(record.start.date() for record in records),
+            )
+            for id_, records in by_booking.items()
+        ]
+
+
+class FakeMarket:
+    """One member's connection to the hub in memory."""
+
+    hub: Hub
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+
+    @classmethod
+    def connect(cls, url: str, *, member: str, seed_file: Path, name: str) -> Self:
+        assert url.startswith("nats://")
+        assert "demonstration" in name
+        assert seed_file.read_text(encoding="ascii").startswith("SU")
+        return cls(member)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def publish(self, offering: Offering, *, id: str) -> Any:  # noqa: A002
+        return self.hub.decide(self.member, id, offering, lambda: self.hub.publish(self.member, offering))
+
+    async def book(  # as the client has it
+        self,
+        offering_id: str,
+        plan_id: str,
+        quantities: Mapping[str, Decimal],
+        *,
+        start: dt.date,
+        reference: str,
+        id: str,  # noqa: A002
+    ) -> Any:
+        request = RequestBooking(
+            offering_id=offering_id,
+            plan_id=plan_id,
+            quantities=dict(quantities),
+            start=start,
+            reference=reference,
+        )
+        return self.hub.decide(self.member, id, request, lambda: self.hub.book(self.member, id, request))
+
+    async def report_usage(self, records: tuple[UsageRecord, ...], *, id: str) -> Any:  # noqa: A002
+        return self.hub.decide(self.member, id, records, lambda: self.hub.record(self.member, records))
+
+    async def charge_levy(self, period: str, title: str, amount: int, key: Any, *, id: str) -> Any:  # noqa: A002
+        levied = ChargeLevy(period=period, title=title, amount_cents=amount, key=key)
+        return self.hub.decide(self.member, id, levied, lambda: self.hub.charge(id, levied))
+
+    async def close_settlement(self, period: str, *, id: str) -> Any:  # noqa: A002
+        return self.hub.decide(self.member, id, period, lambda: self.hub.close(id, period))
+
+    async def offerings(self) -> AsyncIterator[OfferingSummary]:
+        for _, listed in sorted(self.hub.listed.items()):
+            yield OfferingSummary(offering=listed.offering, state=listed.state, revision=listed.revision)
+
+    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
+        for booked in self.hub.booked.values():
+            yield booked
+
+    async def settlements(self) -> tuple[SettlementClosed, ...]:
+        return (self.hub.closing.settlement,) if self.hub.is_closed else ()
+
+    async def statement(self, period: str) -> Statement | Rejection:
+        assert period == self.hub.closing.settlement.period
+        issued = next(each for each in self.hub.closing.statements if each.member == self.member)
+        lines = tuple(line for line in self.hub.closing.lines if self.member in {line.payer, line.payee})
+        return Statement(statement=issued, lines=lines, next_after=None)
