@@ -64,7 +64,7 @@ def read_offerings(text: str, file: str) -> list[Offering]:
     if not mistakes and not offerings:
         mistakes.append(Mistake(0, 0, "", "Die Datei enthält kein Angebot", "The file holds no offering"))
     if mistakes:
-        raise Mistakes(file, mistakes)
+        raise Mistakes(file, sorted(mistakes, key=lambda each: (each.line, each.column)))
     return offerings
 
 

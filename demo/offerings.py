@@ -19,7 +19,7 @@ from allmende.schemas.tariff import (
 from .assumptions import Assumptions, Body, DatedPrice, Exchange, Hosting
 
 COMPUTE_PLAN, CORE_SECONDS = "batch", "core_seconds"
-HOSTING, HOSTING_PLAN, LICENCES = "uni-muenster/vm", "vm", "licences"
+HOSTING, HOSTING_PLAN, LICENCES = "uni-muenster/vm", "standard", "licences"
 EXCHANGE, EXCHANGE_PLAN, MAILBOXES = "lrz/exchange", "mandant", "mailboxes"
 DIRECTORY, DIRECTORY_PLAN, ENTRIES = "tu-dresden/verzeichnisdienst", "verzeichnis", "entries"
 CLASS_SCHEME = "lrz-user-class"

@@ -151,7 +151,7 @@ _COMPLAINTS = (
     (r"Missing (?:option|argument) (.+?)\.(?: .*)?", "Es fehlt die Angabe {0}."),
     (r"Option '(.+)' requires (?:an argument|\d+ arguments)\.", "Die Option {0} braucht einen Wert."),
     (r"Option '(.+)' does not take a value\.", "Die Option {0} nimmt keinen Wert."),
-    (r"Got unexpected extra arguments? \((.+)\)", "Zu viele Angaben: {0}"),
+    (r"Got unexpected extra argument(?:s|\(s\))? \((.+)\)", "Zu viele Angaben: {0}"),
     (
         r"Invalid value for (.+?): (?:Value error, )?'(.*)' is not one of (.+?)\.?",
         "{0}: »{1}« ist nicht erlaubt, nur {2}.",

@@ -1,0 +1,120 @@
+"""A market that answers at once, for tests of the command line."""
+
+import csv
+import typing
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from support import examples
+
+from allmende.client.market import Received, Unanswered
+from allmende.schemas.billing import SettlementClosed, Statement, UsageRecord, UsageRecorded
+from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.catalog import Category, Offering, OfferingPublished, OfferingSummary
+from allmende.schemas.contract import Contract
+from allmende.schemas.rejections import Rejection, rejected
+
+NAMES = ("id", "booking_id", "meter", "quantity", "start", "end")
+
+
+def refused(code: str, **parameters: object) -> Rejection:
+    return rejected(code, **parameters).as_rejection("x")
+
+
+class FakeMarket:
+    """Answers at once, with what a test put in."""
+
+    member = "weser-it"
+
+    def __init__(self) -> None:
+        self.unreachable: Unanswered | None = None
+        self.listed: list[OfferingSummary] = []
+        self.outcome: Contract | Exception | None = None
+        self.batches: list[tuple[str, list[UsageRecord]]] = []
+        self.sent: list[Any] = []
+        self.heard: list[Received] = []
+        self.connected_as: dict[str, Any] = {}
+
+    def connect(self, url: str, **options: Any) -> Self:
+        self.connected_as = {"url": url, **options}
+        return self
+
+    async def __aenter__(self) -> Self:
+        if self.unreachable is not None:
+            raise self.unreachable
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def offerings(self, category: Category | None = None) -> AsyncIterator[OfferingSummary]:
+        for each in self.listed:
+            if category in {None, each.offering.category}:
+                yield each
+
+    async def publish(self, offering: Offering) -> Contract:
+        self.sent.append(offering)
+        now = examples.NOW
+        published = OfferingPublished(
+            offering=offering, provider=offering.provider, revision=4, published_at=now
+        )
+        return self._answer(published)
+
+    async def book(self, *given: Any, **named: Any) -> Contract:
+        self.sent.append((given, named))
+        return self._answer(examples.booking())
+
+    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
+        yield examples.booking()
+
+    async def report_usage(self, records: Sequence[UsageRecord], *, id: str) -> Contract:  # noqa: A002
+        self.batches.append((id, list(records)))
+        return self._answer(UsageRecorded(accepted=len(records), repeated=0, parked=0, refused=()))
+
+    async def settlements(self) -> tuple[SettlementClosed, ...]:
+        return (examples.settlement(),)
+
+    async def statement(self, period: str, member: str | None = None) -> Contract:
+        self.sent.append((period, member))
+        lines = (examples.charge_line(),)
+        return self._answer(Statement(statement=examples.statement(), lines=lines, next_after=None))
+
+    async def ask(self, name: str, *_: object) -> Contract:
+        return self._answer(examples.query_reply(name))
+
+    async def events(self, **_: Any) -> AsyncIterator[Received]:
+        for each in self.heard:
+            yield each
+
+    def _answer(self, usual: Contract) -> Contract:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome or usual
+
+
+Ended = tuple[int, str, str]
+"""Exit code, stdout, stderr."""
+Run = Callable[..., Ended]
+
+
+def listed(
+    offering: Offering, state: typing.Literal["published", "retired"] = "published"
+) -> OfferingSummary:
+    return OfferingSummary(offering=offering, state=state, revision=3)
+
+
+def write_offering(**changes: Any) -> str:
+    document = examples.offering().model_dump(mode="json", exclude_none=True) | changes
+    Path("angebot.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return "angebot.yaml"
+
+
+def write_usage(count: int, **changes: str) -> str:
+    rows = [examples.usage_record().model_dump(mode="json") | {"id": f"r{n}"} | changes for n in range(count)]
+    with Path("verbrauch.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, NAMES, delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    return "verbrauch.csv"
