@@ -17,6 +17,7 @@ check: .venv/.stamp-dev ## Check format, style, types, import contracts and gene
 	.venv/bin/mypy -p allmende -p tests -p bench
 	.venv/bin/lint-imports
 	.venv/bin/python -m allmende.schemas.generate --check
+	.venv/bin/python deploy/example/generate.py --check
 
 conformance: .venv/.stamp-dev ## Run the tests that need outside judges, naming those to install
 	@deploy/conformance $(ARGS)
@@ -24,8 +25,9 @@ conformance: .venv/.stamp-dev ## Run the tests that need outside judges, naming 
 bench: .venv/.stamp-dev ## Measure throughput and latency
 	@.venv/bin/python -m bench $(ARGS)
 
-docs: .venv/.stamp-dev ## Write the published contracts (AsyncAPI, JSON Schema) anew
+docs: .venv/.stamp-dev ## Write everything generated anew: published contracts, example hub configuration
 	.venv/bin/python -m allmende.schemas.generate
+	.venv/bin/python deploy/example/generate.py
 
 lock: .venv/.stamp-dev ## Renew the lock files; ARGS=--upgrade takes the newest versions
 	deploy/lock $(ARGS)

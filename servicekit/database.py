@@ -6,7 +6,7 @@ than each table grants, so append-only tables are append-only to the service as 
 
 import dataclasses
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 from sqlalchemy.engine import URL, make_url
@@ -54,7 +54,8 @@ def _with(url: str, *, database: str, user: str | None = None, password: str | N
     if user is not None:
         credentials = user if password is None else f"{user}:{password}"
     netloc = f"{credentials}@{place}" if credentials else place
-    return urlunsplit((parts.scheme, netloc, f"/{database}", urlencode(parse_qsl(parts.query)), ""))
+    query = f"?{urlencode(parse_qsl(parts.query))}" if parts.query else ""
+    return f"{parts.scheme}://{netloc}/{database}{query}"
 
 
 def async_url(url: str) -> URL:

@@ -51,19 +51,23 @@ class BrokerageHandler:
     async def _learn(self, tx: AsyncConnection, facts: Sequence[Incoming]) -> list[str]:
         """Keep what the catalogue told. Returns the offerings it told of."""
         published: dict[str, Listed] = {}
-        retired: list[str] = []
+        retired_before: set[str] = set()
+        retired: set[str] = set()
         for fact in facts:
             match fact.data:
                 case OfferingPublished() as told:
-                    published[told.offering.offering_id] = Listed(told.offering, told.revision)
-                    if told.offering.offering_id in retired:
-                        retired.remove(told.offering.offering_id)
+                    id_ = told.offering.offering_id
+                    if id_ not in published or told.revision > published[id_].revision:
+                        published[id_] = Listed(told.offering, told.revision)
+                        retired_before |= retired & {id_}
+                        retired.discard(id_)
                 case OfferingRetired() as told:
-                    retired.append(told.offering_id)
+                    retired.add(told.offering_id)
                 case _:
                     raise TypeError(f"the brokerage does not read {fact.message.name}")
+        await store.retire(tx, sorted(retired_before))
         await store.save_offerings(tx, published)
-        await store.retire(tx, retired)
+        await store.retire(tx, sorted(retired))
         return sorted({*published, *retired})
 
     async def _decide(

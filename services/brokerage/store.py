@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +14,17 @@ from allmende.schemas.catalog import Offering
 
 from .booking import CapacityKey, Listed
 
+# Shared by all that book, so that a revision which limits a quantity finds every booking made before it.
 _LOAD_OFFERINGS = text("""
     select offering_id, document::text, revision, retired from offering
     where offering_id = any(cast(:ids as text[]))
+    order by offering_id for share
+""")
+
+_LOCK_OFFERINGS = text("""
+    select offering_id, document::text from offering
+    where offering_id = any(cast(:ids as text[]))
+    order by offering_id for update
 """)
 
 # Locked in one order, so that two processes with overlapping batches cannot wait for each other in a circle.
@@ -49,8 +58,10 @@ _SAVE_OFFERINGS = text("""
          u (id, revision, document)
     order by u.id
     on conflict (offering_id) do update
-    set revision = excluded.revision, document = excluded.document, retired = false
+    set revision = excluded.revision, document = excluded.document,
+        retired = offering.retired and offering.revision = excluded.revision
     where offering.revision <= excluded.revision
+    returning offering_id
 """)
 
 # A provider that lowers its capacity below what is booked keeps what is booked: nothing is taken back.
@@ -63,6 +74,20 @@ _SAVE_CAPACITY = text("""
     set total = greatest(excluded.total, capacity.booked)
 """)
 
+_COUNT_BOOKED = text("""
+    update capacity c set booked = n.booked, total = greatest(c.total, n.booked)
+    from (
+        select offering_id, plan_id, k.quantity_id,
+               sum((b.terms -> 'quantities' ->> k.quantity_id)::numeric) as booked
+        from unnest(cast(:offerings as text[]), cast(:plans as text[]), cast(:quantities as text[]))
+             k (offering_id, plan_id, quantity_id)
+        join booking b using (offering_id, plan_id)
+        where b.terms -> 'quantities' ->> k.quantity_id is not null
+        group by offering_id, plan_id, k.quantity_id
+    ) n
+    where c.offering_id = n.offering_id and c.plan_id = n.plan_id and c.quantity_id = n.quantity_id
+""")
+
 _RETIRE = text("update offering set retired = true where offering_id = any(cast(:ids as text[]))")
 
 _PARK = text("""
@@ -70,24 +95,26 @@ _PARK = text("""
     select u.id, u.sender, u.offering, u.traceparent, :until, u.data::json
     from unnest(cast(:ids as uuid[]), cast(:senders as text[]), cast(:offerings as text[]),
                 cast(:traceparents as text[]), cast(:data as text[]))
-         u (id, sender, offering, traceparent, data)
+         with ordinality u (id, sender, offering, traceparent, data, position)
+    order by u.position
     on conflict do nothing
 """)
 
 _UNPARK = text("""
-    delete from parked where offering_id = any(cast(:ids as text[]))
-    returning booking_id::text, sender, traceparent, data::text, until
+    delete from parked p using offering o
+    where o.offering_id = p.offering_id and p.offering_id = any(cast(:ids as text[]))
+    returning p.booking_id::text, p.sender, p.traceparent, p.data::text, p.until, p.number
 """)
 
 _UNPARK_KNOWN = text("""
     delete from parked p using offering o where o.offering_id = p.offering_id
-    returning p.booking_id::text, p.sender, p.traceparent, p.data::text, p.until
+    returning p.booking_id::text, p.sender, p.traceparent, p.data::text, p.until, p.number
 """)
 
 _OVERDUE = text("""
     delete from parked where ctid in (
         select ctid from parked where until <= :now order by until limit 500 for update skip locked)
-    returning booking_id::text, sender, traceparent, data::text, until
+    returning booking_id::text, sender, traceparent, data::text, until, number
 """)
 
 _PAGE = text("""
@@ -110,7 +137,7 @@ class Parked:
 
 
 async def load_offerings(tx: AsyncConnection, offering_ids: Iterable[str]) -> dict[str, Listed]:
-    """Load the offerings that requests name."""
+    """Load the offerings that requests name, and keep them as they are until this transaction ends."""
     rows = await tx.execute(_LOAD_OFFERINGS, {"ids": sorted(set(offering_ids))})
     return {row[0]: Listed(Offering.model_validate_json(row[1]), row[2], row[3]) for row in rows}
 
@@ -129,15 +156,7 @@ async def taken_ids(tx: AsyncConnection, booking_ids: Sequence[str]) -> set[str]
 async def take_capacity(tx: AsyncConnection, taken: Mapping[CapacityKey, Decimal]) -> None:
     """Book what is taken; the table's constraint refuses more than there is."""
     if taken:
-        await tx.execute(
-            _TAKE_CAPACITY,
-            {
-                "offerings": [key[0] for key in taken],
-                "plans": [key[1] for key in taken],
-                "quantities": [key[2] for key in taken],
-                "amounts": list(taken.values()),
-            },
-        )
+        await tx.execute(_TAKE_CAPACITY, {**_columns(taken), "amounts": list(taken.values())})
 
 
 async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed], now: dt.datetime) -> None:
@@ -162,7 +181,9 @@ async def save_offerings(tx: AsyncConnection, listed: Mapping[str, Listed]) -> N
     if not listed:
         return
     ids = sorted(listed)
-    await tx.execute(
+    rows = await tx.execute(_LOCK_OFFERINGS, {"ids": ids})
+    before = {row[0]: Offering.model_validate_json(row[1]) for row in rows}
+    saved = await tx.execute(
         _SAVE_OFFERINGS,
         {
             "ids": ids,
@@ -170,22 +191,26 @@ async def save_offerings(tx: AsyncConnection, listed: Mapping[str, Listed]) -> N
             "documents": [listed[id_].offering.model_dump_json() for id_ in ids],
         },
     )
-    limits = [
-        (id_, plan.plan_id, quantity, total)
-        for id_ in ids
-        for plan in listed[id_].offering.plans
-        for quantity, total in sorted(plan.capacity.items())
-    ]
+    limits = {key: total for row in saved for key, total in _limits(listed[row[0]].offering).items()}
     if limits:
-        await tx.execute(
-            _SAVE_CAPACITY,
-            {
-                "offerings": [limit[0] for limit in limits],
-                "plans": [limit[1] for limit in limits],
-                "quantities": [limit[2] for limit in limits],
-                "totals": [limit[3] for limit in limits],
-            },
-        )
+        await tx.execute(_SAVE_CAPACITY, {**_columns(limits), "totals": list(limits.values())})
+    limited = {key for offering in before.values() for key in _limits(offering)}
+    # What was booked while nothing limited it was not counted then.
+    if new := [key for key in limits if key[0] in before and key not in limited]:
+        await tx.execute(_COUNT_BOOKED, _columns(new))
+
+
+def _limits(offering: Offering) -> dict[CapacityKey, Decimal]:
+    return {
+        (offering.offering_id, plan.plan_id, quantity): total
+        for plan in offering.plans
+        for quantity, total in plan.capacity.items()
+    }
+
+
+def _columns(keys: Iterable[CapacityKey]) -> dict[str, list[str]]:
+    offerings, plans, quantities = zip(*keys, strict=True)
+    return {"offerings": list(offerings), "plans": list(plans), "quantities": list(quantities)}
 
 
 async def retire(tx: AsyncConnection, offering_ids: Sequence[str]) -> None:
@@ -225,12 +250,12 @@ async def overdue(tx: AsyncConnection, now: dt.datetime) -> list[Parked]:
     return _parked(await tx.execute(_OVERDUE, {"now": now}))
 
 
-def _parked(rows: Iterable[Sequence[object]]) -> list[Parked]:
-    found = [
-        Parked(str(row[0]), str(row[1]), RequestBooking.model_validate_json(str(row[3])), row[2], row[4])  # type: ignore[arg-type]
-        for row in rows
+def _parked(rows: Iterable[Sequence[Any]]) -> list[Parked]:
+    """In the order in which they came."""
+    return [
+        Parked(row[0], row[1], RequestBooking.model_validate_json(row[3]), row[2], row[4])
+        for row in sorted(rows, key=lambda row: row[5])
     ]
-    return sorted(found, key=lambda each: (each.until, each.booking_id))
 
 
 async def page(  # noqa: PLR0913 - a query's own parameters

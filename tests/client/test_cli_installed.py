@@ -1,3 +1,4 @@
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from allmende.client.commands import installed
 
 
 def entry_of(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    entry = installed.EntryPoint(name, value, installed.GROUP)
+    entry = EntryPoint(name, value, installed.GROUP)
     monkeypatch.setattr(installed, "entry_points", lambda group: [entry] if group == installed.GROUP else [])
 
 

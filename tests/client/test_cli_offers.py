@@ -73,8 +73,8 @@ def test_all_mistakes_of_a_file_are_told(run: Run) -> None:
     code, out, err = run("offer", "apply", "-f", write_offering(category="x", title=" y"))
     assert (code, out) == (1, "")
     assert [line.split(": ")[0:2] for line in err.splitlines()] == [
+        ["angebot.yaml:1:11", "category"],
         ["angebot.yaml:67:8", "title"],
-        ["angebot.yaml:68:11", "category"],
     ]
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import (
@@ -39,8 +38,8 @@ TABLES = {
 
 
 @pytest.fixture
-async def brokerage(desk: NewDesk) -> AsyncIterator[Desk]:
-    yield await desk(BrokerageHandler(MEMBERS, 60))
+async def brokerage(desk: NewDesk) -> Desk:
+    return await desk(BrokerageHandler(MEMBERS, 60))
 
 
 async def tables(desk: Desk) -> dict[str, list[tuple[object, ...]]]:

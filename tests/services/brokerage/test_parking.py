@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,8 +21,8 @@ MEMBERS = register("desy", "kit", "gsi", "lrz")
 
 
 @pytest.fixture
-async def brokerage(desk: NewDesk) -> AsyncIterator[Desk]:
-    yield await desk(BrokerageHandler(MEMBERS, 60))
+async def brokerage(desk: NewDesk) -> Desk:
+    return await desk(BrokerageHandler(MEMBERS, 60))
 
 
 def asked(number: int, cores: int = 4, member: str = "desy") -> Incoming:

@@ -1,7 +1,6 @@
 """The brokerage's tables on a real PostgreSQL."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import asyncpg
@@ -21,10 +20,10 @@ CORES = ("lrz/vm", "standard", "cores")
 
 
 @pytest.fixture
-async def brokerage(desk: NewDesk) -> AsyncIterator[Desk]:
+async def brokerage(desk: NewDesk) -> Desk:
     found = await desk(BrokerageHandler(register("desy", "lrz"), 60))
     await learn(found, 1, capacity=10)
-    yield found
+    return found
 
 
 def limited(capacity: int, **changes: str) -> Offering:
@@ -146,6 +145,8 @@ async def test_parked_requests_come_back_once_and_as_they_were(brokerage: Desk) 
         await store.park(tx, waiting)
         await store.park(tx, waiting)
         assert await store.unpark_known(tx) == []
+        assert await store.unpark(tx, ["kit/disk", "kit/none"]) == [], "not known yet"
+        await store.save_offerings(tx, {"kit/disk": Listed(offering(id_="kit/disk"), 1)})
         assert await store.unpark(tx, ["kit/disk", "kit/none"]) == waiting[:2], "in the order they came"
         assert await store.unpark(tx, ["kit/disk"]) == []
         assert await store.overdue(tx, until - dt.timedelta(microseconds=1)) == []

@@ -44,6 +44,7 @@ create index booking_of_provider on booking (provider, number);
 
 -- Requests that name an offering not known yet.
 create table parked (
+    number      bigint generated always as identity,
     booking_id  uuid        not null,
     sender      text        not null,
     offering_id text        not null,
