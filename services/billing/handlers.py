@@ -16,6 +16,7 @@ from allmende.schemas.billing import (
     UsageRefused,
 )
 from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
@@ -24,6 +25,11 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import books, levy, settlement, store, usage
 from .store import Reported
+
+_REFUSED_MOST = 250
+"""Refused records of any length that fit into one message."""
+_ANSWER_BYTES_MAX = MESSAGE_BYTES_MAX - 8 * 1024
+"""What the envelope leaves."""
 
 
 class BillingHandler:
@@ -71,6 +77,7 @@ class BillingHandler:
     ) -> list[Outgoing]:
         reported = [Reported(report.sender, record) for report in reports for record in _records(report)]
         known = await store.known_records(tx, reported)
+        again = {record for record, digest in known.items() if digest is None}
         bookings = await store.load_bookings(tx, (each.record.booking_id for each in reported))
         closed = await store.closed_periods(tx, (usage.period_of(each.record.start) for each in reported))
         recorded: list[Reported] = []
@@ -104,8 +111,9 @@ class BillingHandler:
                 parked=outcomes[usage.Parked],
                 refused=tuple(refused),
             )
-            facts.append(Outgoing(told, cause=report))
-        await store.save_records(tx, recorded, parked, parked_until=now + self._park_for, now=now)
+            facts.append(Outgoing(_fitting(told), cause=report))
+        until = now + self._park_for
+        await store.save_records(tx, recorded, parked, again=again, parked_until=until, now=now)
         return facts
 
     async def _resolve(self, tx: AsyncConnection, waited: Sequence[Reported]) -> list[Outgoing]:
@@ -132,8 +140,12 @@ class BillingHandler:
                 recorded.append(each)
         await store.resolve(tx, recorded, refused)
         return [
-            Outgoing(UsageRefused(refused=tuple(records)), parties={Audience.PROVIDER: provider})
+            Outgoing(
+                UsageRefused(refused=tuple(records[start : start + _REFUSED_MOST])),
+                parties={Audience.PROVIDER: provider},
+            )
             for provider, records in sorted(reasons.items())
+            for start in range(0, len(records), _REFUSED_MOST)
         ]
 
     # -- levies and closings --------------------------------------------------------------------
@@ -185,6 +197,14 @@ def _records(report: Incoming) -> tuple[UsageRecord, ...]:
     if not isinstance(report.data, ReportUsage):
         raise TypeError(f"{report.message.name} reports no usage")
     return report.data.records
+
+
+def _fitting(told: UsageRecorded) -> UsageRecorded:
+    """Leave the sentences out where they would not fit into a message; what was reported fits without."""
+    if len(told.refused) <= _REFUSED_MOST or len(told.model_dump_json().encode()) < _ANSWER_BYTES_MAX:
+        return told
+    silent = {"message_de": "", "message_en": ""}
+    return told.model_copy(update={"refused": tuple(each.model_copy(update=silent) for each in told.refused)})
 
 
 def _refused(record_id: str, reason: Rejected) -> RefusedRecord:

@@ -57,7 +57,7 @@ def close(  # noqa: PLR0913 - what a period consists of
     Args:
         settlement_id: the id of the command that closes it.
         period: `YYYY-MM`.
-        members: everybody who gets a statement.
+        members: everybody who gets a statement, even over nothing; so does whoever owes or is owed.
         clearing_house: the cooperative's office, which also receives the levies.
         counted: what the meters counted, by booking.
         starting: bookings whose one-time components are charged now.
@@ -77,13 +77,15 @@ def close(  # noqa: PLR0913 - what a period consists of
         clearing_house=clearing_house,
         charges_cents=sum(line.amount_cents for line in lines if line.kind == "charge"),
         levies_cents=sum(line.amount_cents for line in lines if line.kind == "levy"),
-        usage_records=sum(line.records for line in lines),
+        usage_records=sum(records for each in counted for records in each.records.values()),
         lines=len(lines),
         positions=tuple(positions),
         closed_at=now,
     )
-    numbers = enumerate(sorted({*members, clearing_house}), 1)
-    statements = tuple(_statement(settlement, number, member, obligations) for number, member in numbers)
+    statements = tuple(
+        _statement(settlement, number, position.party, obligations)
+        for number, position in enumerate(positions, 1)
+    )
     return Closing(settlement, statements, tuple(lines), tuple(entries_of(period, obligations)))
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 
 from sqlalchemy import text
@@ -26,7 +26,7 @@ _SAVE_BOOKINGS = text("""
 _LOAD_BOOKINGS = text("select terms::text from booking where booking_id = any(cast(:ids as uuid[]))")
 
 _KNOWN_RECORDS = text("""
-    select r.source, r.record_id, r.digest
+    select r.source, r.record_id, case when r.state <> 'refused' then r.digest end
     from usage_record r
     join unnest(cast(:sources as text[]), cast(:ids as text[])) k (source, record_id)
       on r.source = k.source and r.record_id = k.record_id
@@ -41,6 +41,22 @@ _SAVE_RECORDS = text("""
                 cast(:ends as timestamptz[]), cast(:periods as text[]), cast(:digests as bytea[]),
                 cast(:states as text[]), cast(:untils as timestamptz[])) u
     order by 1, 2
+""")
+
+# A record that was refused after it waited counts for nothing, so it may be reported again.
+_SAVE_AGAIN = text("""
+    update usage_record r
+    set booking_id = u.booking_id, meter = u.meter, quantity = u.quantity, started_at = u.started_at,
+        ended_at = u.ended_at, period = u.period, digest = u.digest, state = u.state,
+        parked_until = u.parked_until, received_at = :received_at
+    from unnest(cast(:sources as text[]), cast(:ids as text[]), cast(:bookings as uuid[]),
+                cast(:meters as text[]), cast(:quantities as numeric[]), cast(:starts as timestamptz[]),
+                cast(:ends as timestamptz[]), cast(:periods as text[]), cast(:digests as bytea[]),
+                cast(:states as text[]), cast(:untils as timestamptz[]))
+         u (source, record_id, booking_id, meter, quantity, started_at, ended_at, period, digest, state,
+            parked_until)
+    where r.source = u.source and r.record_id = u.record_id and r.state = 'refused'
+    returning 1
 """)
 
 _PARKED_FOR = text("""
@@ -142,8 +158,10 @@ async def load_bookings(tx: AsyncConnection, booking_ids: Iterable[str]) -> dict
     return {booking.booking_id: booking for booking in found}
 
 
-async def known_records(tx: AsyncConnection, reported: Sequence[Reported]) -> dict[tuple[str, str], bytes]:
-    """Find which records are known, with the digests of their content."""
+async def known_records(
+    tx: AsyncConnection, reported: Sequence[Reported]
+) -> dict[tuple[str, str], bytes | None]:
+    """Find which records are known, with the digests of their content; None for those that were refused."""
     names = {"sources": [each.source for each in reported], "ids": [each.record.id for each in reported]}
     return {(row[0], row[1]): row[2] for row in await tx.execute(_KNOWN_RECORDS, names)}
 
@@ -153,31 +171,39 @@ async def save_records(
     recorded: Sequence[Reported],
     parked: Sequence[Reported],
     *,
+    again: Container[tuple[str, str]] = (),
     parked_until: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """Store new records; the primary key refuses what another process stored meanwhile."""
+    """Store new records; the primary key refuses what another process stored meanwhile.
+
+    Raises:
+        RuntimeError: another process stored one of those that come again after they were refused.
+    """
     each_with_deadline = [(each, None) for each in recorded] + [(each, parked_until) for each in parked]
-    if not each_with_deadline:
-        return
+    if new := [each for each in each_with_deadline if each[0].key not in again]:
+        await tx.execute(_SAVE_RECORDS, {"received_at": now, **_columns(new)})
+    if old := [each for each in each_with_deadline if each[0].key in again]:
+        saved = await tx.execute(_SAVE_AGAIN, {"received_at": now, **_columns(old)})
+        if len(saved.all()) < len(old):
+            raise RuntimeError("another process stored a record meanwhile")
+
+
+def _columns(each_with_deadline: Sequence[tuple[Reported, dt.datetime | None]]) -> dict[str, list[object]]:
     records = [each.record for each, _ in each_with_deadline]
-    await tx.execute(
-        _SAVE_RECORDS,
-        {
-            "received_at": now,
-            "sources": [each.source for each, _ in each_with_deadline],
-            "ids": [record.id for record in records],
-            "bookings": [record.booking_id for record in records],
-            "meters": [record.meter for record in records],
-            "quantities": [record.quantity for record in records],
-            "starts": [record.start for record in records],
-            "ends": [record.end for record in records],
-            "periods": [period_of(record.start) for record in records],
-            "digests": [digest_of(record) for record in records],
-            "states": ["parked" if until else "recorded" for _, until in each_with_deadline],
-            "untils": [until for _, until in each_with_deadline],
-        },
-    )
+    return {
+        "sources": [each.source for each, _ in each_with_deadline],
+        "ids": [record.id for record in records],
+        "bookings": [record.booking_id for record in records],
+        "meters": [record.meter for record in records],
+        "quantities": [record.quantity for record in records],
+        "starts": [record.start for record in records],
+        "ends": [record.end for record in records],
+        "periods": [period_of(record.start) for record in records],
+        "digests": [digest_of(record) for record in records],
+        "states": ["parked" if until else "recorded" for _, until in each_with_deadline],
+        "untils": [until for _, until in each_with_deadline],
+    }
 
 
 async def parked_for(tx: AsyncConnection, booking_ids: Sequence[str]) -> list[Reported]:

@@ -8,15 +8,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from support import broker
-from support.broker import Connections, Stored, stored
+from support.broker import Connections, Stored, stored, synced
 from support.fixtures import NewMarket
 
 from allmende.schemas import permissions, registry, subjects
 from allmende.schemas.permissions import Role
+from allmende.servicekit.register import keep_key
 from allmende.servicekit.testing import Sandbox
 from allmende.servicekit.up import installed_services
 
-SAME_SHARD = ("desy", "kit")
+SAME_SHARD = ("kit", "lrz")
 MEMBERS = ("desy", "kit", "lrz", "office")
 SERVICES = [service.name for service in installed_services()]
 COMMANDS = list(registry.commands())
@@ -37,14 +38,14 @@ class Tenant:
         del self._errors[:]
         for subject in attempts:
             await self.connection.publish(subject, b"{}", reply=reply)
-        await self.connection.flush()
+        await synced(self.connection)
         return {subject for subject in attempts if self._was_refused("publish", subject)}
 
     async def refused_to_subscribe(self, attempts: Sequence[str]) -> set[str]:
         del self._errors[:]
         for subject in attempts:
             await self.connection.subscribe(subject)
-        await self.connection.flush()
+        await synced(self.connection)
         return {subject for subject in attempts if self._was_refused("subscription", subject)}
 
     def _was_refused(self, what: str, subject: str) -> bool:
@@ -88,7 +89,7 @@ async def test_commands(market: Sandbox, hub: Client, connections: Connections, 
     # The hub's own subjects are out of reach for everything and everybody, oneself included.
     forbidden += [broker.command_subject(member, c.name) for member in MEMBERS for c in COMMANDS]
     forbidden += [f"cmd.s{shard}.>" for shard in range(subjects.SHARDS)]
-    assert await one.refused_to_publish(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
 
     for command in allowed:
         confirmed = await broker.send(one.connection, short[command], b"{}")
@@ -107,7 +108,7 @@ async def test_questions(market: Sandbox, hub: Client, connections: Connections,
     short = {query.name: f"ask.{query.name}" for query in registry.QUERIES}
     forbidden = [subject for query, subject in short.items() if query not in allowed]
     forbidden += [f"ask.{member}.{query.name}" for member in MEMBERS for query in registry.QUERIES]
-    assert await one.refused_to_publish(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
 
     for query in allowed:
         answer = await one.connection.request(short[query], b"{}", timeout=5)
@@ -141,7 +142,7 @@ async def test_nobody_reads_or_acknowledges_for_another(
     forbidden = [call for member in others for call in consumer_calls(member)]
     forbidden += [acknowledgement(member) for member in others]
     forbidden += [f"$JS.ACK.{stream}.{name}.1.1.1.1.0" for stream in _command_streams() for name in SERVICES]
-    assert await one.refused_to_publish(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
 
     streams = one.connection.jetstream(prefix=subjects.MEMBER_API_PREFIX)
     pull = await streams.pull_subscribe_bind(subjects.event_durable(name), EVENTS)
@@ -167,7 +168,7 @@ async def test_nobody_listens_to_the_hub_or_to_another(
     others = [member for member in MEMBERS if member != name]
     forbidden = [f"{what}.{member}.>" for member in MEMBERS for what in ("ev", "cmd.*", "ask", "_INBOX_")]
     forbidden += [">", "ev.>", "fact.>", "cmd.>", "ask.>", "dead.>", "$JS.>", "$SYS.>", "$SRV.>", "_R_.>"]
-    assert await one.refused_to_subscribe(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_subscribe(forbidden) == set()
 
     # In its own account it may listen to every reply, where no other's ever are.
     heard: list[str] = []
@@ -177,15 +178,15 @@ async def test_nobody_listens_to_the_hub_or_to_another(
 
     for subject in ("_INBOX.>", "events.>", "bulletin.>"):
         await one.connection.subscribe(subject, cb=hear)
-    await one.connection.flush()
+    await synced(one.connection)
     for member in others:
         other = await tenant(market, connections, member)
         await other.connection.request(f"ask.{registry.QUERIES[0].name}", b"{}", timeout=5)
         await hub.publish(f"ev.{member}.billing.statement.issued", b"")
     await hub.publish(f"ev.{name}.billing.statement.issued", b"")
     await hub.publish(f"ev.{subjects.EVERYONE}.billing.levy.charged", b"")
-    await hub.flush()
-    await one.connection.flush()
+    await synced(hub)
+    await synced(one.connection)
     assert sorted(heard) == ["bulletin.billing.levy.charged", "events.billing.statement.issued"]
 
 
@@ -205,7 +206,7 @@ async def test_no_other_call_of_jetstream(market: Sandbox, connections: Connecti
     forbidden = [f"{prefix}.{call}" for call in calls for prefix in ("$JS.API", subjects.MEMBER_API_PREFIX)]
     forbidden += ["$SYS.REQ.SERVER.PING", f"$SYS.REQ.ACCOUNT.{name}.INFO", "$SRV.PING"]
     forbidden += ["fact.catalog.offering.published", f"ev.{name}.billing.statement.issued", "dead.catalog.x"]
-    assert await one.refused_to_publish(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
 
 
 @pytest.mark.parametrize("reply", ["cmd.s0.kit.brokerage.booking.request", "ev.kit.billing.statement.issued"])
@@ -217,7 +218,7 @@ async def test_a_forged_reply_subject_reaches_nobody(
     await broker.send(hub, "ev.desy.billing.statement.issued", b"{}")
     own = f"{subjects.MEMBER_API_PREFIX}.CONSUMER.MSG.NEXT.{EVENTS}.{subjects.event_durable('desy')}"
     await one.refused_to_publish(["booking.request", f"ask.{registry.QUERIES[0].name}", own], reply)
-    await hub.flush()
+    await synced(hub)
     assert [each.subject for each in await stored(hub)] == ["ev.desy.billing.statement.issued"]
     for shard in range(subjects.SHARDS):
         infos = await hub.jetstream().stream_info(subjects.command_stream(shard), subjects_filter=">")
@@ -260,11 +261,11 @@ async def test_services_reach_what_they_need_only(
     forbidden += [f"$JS.API.STREAM.{call}.{EVENTS}" for call in ("INFO", "PURGE", "DELETE", "UPDATE")]
     forbidden += [f"$JS.API.CONSUMER.CREATE.{EVENTS}.mine", f"ask.desy.{registry.QUERIES[0].name}"]
     forbidden += ["$SYS.REQ.SERVER.PING", "_INBOX_billing.x" if name != "billing" else "_INBOX_catalog.x"]
-    assert await one.refused_to_publish(forbidden) == set(forbidden)
+    assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
 
     deaf = [f"ask.*.{other}.>" for other in others] + [f"_INBOX_{other}.>" for other in others]
     deaf += [">", "cmd.>", "fact.>", "ev.>", "dead.>", "_INBOX.>", "$JS.>", "$SYS.>"]
-    assert await one.refused_to_subscribe(deaf) == set(deaf)
+    assert set(deaf) - await one.refused_to_subscribe(deaf) == set()
 
     for subject in (f"fact.{name}.x.y", f"ev.desy.{name}.x.y", f"dead.{name}.desy"):
         assert "error" not in await broker.send(one.connection, subject, b"{}")
@@ -277,9 +278,8 @@ async def test_services_reach_what_they_need_only(
 async def test_a_wrong_key_is_refused(market: Sandbox, connections: Connections, name: str) -> None:
     path = market.home.service_key(name) if name in SERVICES else market.key_file(name)
     path.unlink()
-    from allmende.servicekit.register import keep_key
-
     keep_key(path)
-    with pytest.raises(NatsError, match="(?i)authorization"):
+    with pytest.raises(NatsError):
         await tenant(market, connections, name)
+    assert "'Authorization Violation'" in " ".join(connections.errors)
 

@@ -23,6 +23,12 @@ from allmende.servicekit.testing import Sandbox
 T = TypeVar("T")
 
 
+async def synced(connection: Client) -> None:
+    """Wait until the server has dealt with all that was sent, and its complaints are here."""
+    for _ in range(2):  # the client's ping overtakes what still waits to be sent
+        await connection.flush()
+
+
 async def eventually(condition: Callable[[], Awaitable[T] | T], seconds: float = 20.0) -> T:
     """Wait until a condition holds; return what made it true."""
     deadline = time.monotonic() + seconds
@@ -64,10 +70,11 @@ class Connections:
             inbox_prefix=inbox,
             error_cb=keep,
             connect_timeout=5,
-            max_reconnect_attempts=-1,
+            max_reconnect_attempts=1,
             reconnect_time_wait=0.05,
             **options,
         )
+        connection.options["max_reconnect_attempts"] = -1  # once in, stay in
         self.open.append(connection)
         return connection
 

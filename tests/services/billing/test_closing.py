@@ -1,0 +1,140 @@
+"""Closing a period while others report: what is acknowledged as accepted is in the settlement."""
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+from sqlalchemy import text
+from support.builders import booking, command, fact, key, record, register, report
+from support.desk import Desk, NewDesk, codes, persistently
+
+from allmende.schemas.billing import (
+    ChargeLevy,
+    CloseSettlement,
+    LevyCharged,
+    SettlementClosed,
+    UsageRecorded,
+)
+from allmende.servicekit.messages import Incoming
+from allmende.services.billing import store
+from allmende.services.billing.handlers import BillingHandler
+
+KEY = key({"desy": 1, "lrz": 1})
+
+
+async def desks(desk: NewDesk, count: int = 4) -> list[Desk]:
+    first = await desk(BillingHandler(register("desy", "lrz"), 60))
+    await first.take(fact(booking(1), 1))
+    others = [await desk(BillingHandler(register("desy", "lrz"), 60), shares=first) for _ in range(count - 1)]
+    return [first, *others]
+
+
+def closing(number: int) -> Incoming:
+    return command("office", CloseSettlement(period="2026-04"), number)
+
+
+def levied(number: int) -> Incoming:
+    return command("office", ChargeLevy(period="2026-04", title="Büro", amount_cents=number, key=KEY), number)
+
+
+async def race(processes: list[Desk], seed: int = 4) -> tuple[int, SettlementClosed]:
+    """Report and levy from all sides while the period is closed. Returns the records acknowledged."""
+    chance = random.Random(seed)  # noqa: S311 - the same draw every time
+
+    async def reporting(each: Desk, start: int) -> None:
+        for number in range(12):
+            await asyncio.sleep(chance.uniform(0, 0.01))
+            message = command("lrz", report(record(f"{start + number}")), start + number)
+            await persistently(lambda message=message: each.take(message))  # type: ignore[misc]
+            if number % 4 == 0:
+                levy = levied(start + 500 + number)
+                await persistently(lambda levy=levy: each.take(levy))  # type: ignore[misc]
+
+    async def settle(each: Desk) -> None:
+        await asyncio.sleep(0.04)
+        await persistently(lambda: each.take(closing(1)))
+
+    last, *rest = processes
+    await asyncio.gather(settle(last), *(reporting(each, 1000 * n) for n, each in enumerate(rest, 1)))
+    told = [each.data for desk in processes for each in desk.told]
+    (settled,) = [data for data in told if isinstance(data, SettlementClosed)]
+    reports = [data for data in told if isinstance(data, UsageRecorded)]
+    assert len(reports) == 12 * len(rest)
+    assert all(each.accepted + len(each.refused) == 1 for each in reports)
+    levies = sum(data.amount_cents for data in told if isinstance(data, LevyCharged))
+    assert settled.levies_cents == levies
+    return sum(each.accepted for each in reports), settled
+
+
+async def test_what_is_acknowledged_is_in_the_settlement_and_nothing_else(desk: NewDesk) -> None:
+    processes = await desks(desk)
+    accepted, settled = await race(processes)
+    assert settled.usage_records == accepted
+    assert settled.charges_cents == 100 * accepted
+    refused = Counter(code for each in processes for code in codes(each.told))
+    assert 0 < accepted < 36, "some came before, some after the closing"
+    assert refused["period_closed"] > 0
+
+
+async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = str(store._CLOSED_SHARED)
+    assert "for share" in statement
+    monkeypatch.setattr(store, "_CLOSED_SHARED", text(statement.replace("for share", "")))
+    reporting, closer = await desks(desk, 2)
+    await reporting.take(command("lrz", report(record("early")), 4))
+    save_records = store.save_records
+    decided, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hesitating(*arguments: object, **named: object) -> None:
+        decided.set()
+        await go_on.wait()
+        await save_records(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "save_records", hesitating)
+    task = asyncio.create_task(reporting.take(command("lrz", report(), 5)))
+    await decided.wait()
+    async with asyncio.timeout(20):
+        settled = (await closer.take(closing(1)))[-1].data
+    go_on.set()
+    (answer,) = await task
+    assert isinstance(answer.data, UsageRecorded)
+    assert isinstance(settled, SettlementClosed)
+    assert (answer.data.accepted, settled.usage_records) == (1, 1), "of two acknowledged, one is settled"
+
+
+async def test_a_period_is_closed_by_one_of_two(desk: NewDesk) -> None:
+    first, second = await desks(desk, 2)
+    await asyncio.gather(first.take(closing(1)), second.take(closing(2)))
+    told = Counter(codes(first.told + second.told))
+    assert (told["SettlementClosed"], told["period_closed"]) == (1, 1)
+    assert await first.rows("select count(*) from settlement") == [(1,)]
+
+
+async def test_one_record_reported_to_two_processes_counts_once(desk: NewDesk) -> None:
+    first, second = await desks(desk, 2)
+
+    async def work(each: Desk, start: int) -> None:
+        for number in range(15):
+            message = command("lrz", report(record(f"r{number}"), record(f"s{number}")), start + number)
+            await persistently(lambda message=message: each.take(message))  # type: ignore[misc]
+
+    await asyncio.gather(work(first, 100), work(second, 200))
+    told = [each.data for each in first.told + second.told if isinstance(each.data, UsageRecorded)]
+    assert (sum(each.accepted for each in told), sum(each.repeated for each in told)) == (30, 30)
+    assert await first.rows("select count(*) from usage_record") == [(30,)]
+
+
+async def test_reports_and_closings_in_one_batch_come_to_an_end(desk: NewDesk) -> None:
+    first, second = await desks(desk, 2)
+
+    async def work(each: Desk, start: int) -> None:
+        batch = [command("lrz", report(record(f"{start}")), start), closing(start + 1)]
+        await persistently(lambda: each.take(*batch))
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(work(first, 10), work(second, 20))
+    told = Counter(codes(first.told + second.told))
+    assert (told["SettlementClosed"], told["UsageRecorded"]) == (1, 2)

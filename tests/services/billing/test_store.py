@@ -1,0 +1,238 @@
+"""Billing's tables on a real PostgreSQL."""
+
+import asyncio
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
+from support.desk import Desk, NewDesk
+
+from allmende.schemas.billing import ChargeLevy, LevyCharged, UsageRecord
+from allmende.schemas.brokerage import BookingConfirmed
+from allmende.services.billing import books, levy, settlement, store
+from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.store import Reported
+from allmende.services.billing.usage import Counted, digest_of, period_of
+
+UNTIL = NOW + dt.timedelta(seconds=60)
+
+
+@pytest.fixture
+async def billing(desk: NewDesk) -> Desk:
+    return await desk(BillingHandler(register("desy", "lrz"), 60))
+
+
+def at(moment: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(moment)
+
+
+async def learn(desk: Desk, *bookings: BookingConfirmed) -> None:
+    async with desk.engine.begin() as tx:
+        await store.save_bookings(tx, bookings)
+
+
+async def save(desk: Desk, *records: UsageRecord, parked: bool = False, source: str = "lrz") -> None:
+    reported = [Reported(source, each) for each in records]
+    async with desk.engine.begin() as tx:
+        recorded = [] if parked else reported
+        waiting = reported if parked else []
+        await store.save_records(tx, recorded, waiting, parked_until=UNTIL, now=NOW)
+
+
+async def counted(desk: Desk, period: str = "2026-04") -> list[Counted]:
+    async with desk.engine.begin() as tx:
+        return await store.counted_in(tx, period)
+
+
+async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk) -> None:
+    rich = booking(
+        1,
+        consumer_class="B",
+        quantities=decimals({"cores": "1.50"}),
+        end=dt.date(2027, 1, 1),
+        tariff=tariff(component("0.000000001", per="999999999999999.999999999")),
+    )
+    await learn(billing, rich, booking(2))
+    await learn(billing, booking(1, consumer="gsi"))
+    async with billing.engine.begin() as tx:
+        found = await store.load_bookings(tx, [uid(1), uid(2), uid(3), uid(1)])
+    assert found == {uid(1): rich, uid(2): booking(2)}
+
+
+async def test_records_are_known_by_provider_and_id(billing: Desk) -> None:
+    await save(billing, record("a"), record("ä b/c"))
+    await save(billing, record("a", 9), source="kit")
+    asked = [Reported("lrz", record("a")), Reported("kit", record("ä b/c")), Reported("kit", record("a"))]
+    async with billing.engine.begin() as tx:
+        known = await store.known_records(tx, asked)
+    assert known == {("lrz", "a"): digest_of(record("a")), ("kit", "a"): digest_of(record("a", 9))}
+    with pytest.raises(IntegrityError, match="usage_record_pkey"):
+        await save(billing, record("a", 2))
+    with pytest.raises(IntegrityError, match="usage_record_pkey"):
+        await save(billing, record("a"), parked=True)
+
+
+async def test_the_database_sums_exactly_by_booking_and_meter(billing: Desk) -> None:
+    two = tariff(component(), component(id="disk", measure="disk"))
+    await learn(billing, booking(1, tariff=two), booking(2, tariff=two))
+    await save(
+        billing,
+        record("1", "0.1"),
+        record("2", "0.2", start=at("2026-03-31T22:00:00Z")),
+        record("3", "999999999999999.999999999", meter="disk", start=at("2026-04-30T21:59:59Z")),
+        record("4", 7, booking_id=uid(2)),
+        record("5", 50, start=at("2026-04-30T22:00:00Z")),
+        record("6", 50, start=at("2026-03-31T21:59:59Z")),
+    )
+    await save(billing, record("7", 70), parked=True)
+    first, second = await counted(billing)
+    assert first == Counted(
+        booking(1, tariff=two),
+        {"hours": Decimal("0.3"), "disk": Decimal("999999999999999.999999999")},
+        {"hours": 2, "disk": 1},
+        dt.date(2026, 4, 1),
+        dt.date(2026, 4, 30),
+    )
+    assert (second.booking.booking_id, second.quantities, second.records) == (
+        uid(2),
+        {"hours": 7},
+        {"hours": 1},
+    )
+    (may,) = await counted(billing, "2026-05")
+    assert (may.quantities, may.first_day) == ({"hours": 50}, dt.date(2026, 5, 1))
+    assert await counted(billing, "2026-06") == []
+
+
+async def test_both_calendars_of_berlin_agree(billing: Desk) -> None:
+    changes = [at(f"{year}-{day}T00:30:00Z") for year in (1996, 2005, 2026) for day in ("03-31", "10-27")]
+    moments = [start + dt.timedelta(minutes=30 * step) for start in changes for step in range(-4, 6)]
+    moments += [
+        at(f"20{year:02d}-{month:02d}-01T00:00:00Z") for year in range(0, 99, 7) for month in (1, 4, 7, 11)
+    ]
+    moments += [moment - dt.timedelta(hours=hours) for moment in moments[-60:] for hours in (1, 2)]
+    moments += [at("1990-01-01T00:00:00Z"), at("2199-12-31T22:59:59Z")]
+    rows = await billing.rows(
+        "select to_char(m at time zone 'Europe/Berlin', 'YYYY-MM')"
+        " from unnest(cast(:moments as timestamptz[])) m",
+        moments=moments,
+    )
+    assert [row[0] for row in rows] == [period_of(moment) for moment in moments]
+
+
+async def test_what_is_charged_once_is_taken_once(billing: Desk) -> None:
+    starts = ["2026-03-31", "2026-04-01", "2026-04-30", "2026-05-01"]
+    await learn(billing, *(booking(n, start=dt.date.fromisoformat(day)) for n, day in enumerate(starts)))
+
+    async def charged(period: str) -> list[str]:
+        async with billing.engine.begin() as tx:
+            return sorted(each.booking_id for each in await store.charge_one_time(tx, period))
+
+    assert await charged("2026-04") == [uid(0), uid(1), uid(2)], "and what an earlier period missed"
+    assert await charged("2026-04") == []
+    assert await charged("2026-12") == [uid(3)]
+
+
+async def test_a_period_is_open_until_it_is_closed(billing: Desk) -> None:
+    async with billing.engine.begin() as tx:
+        assert await store.closed_periods(tx, ["2026-04", "2026-03", "2026-04"]) == set()
+        assert await store.closed_periods(tx, []) == set()
+        assert not await store.lock_period(tx, "2026-04")
+        await store.close_period(tx, "2026-04", NOW)
+    async with billing.engine.begin() as tx:
+        assert await store.closed_periods(tx, ["2026-04", "2026-03"]) == {"2026-04"}
+        assert await store.lock_period(tx, "2026-04")
+
+
+async def test_closing_waits_for_those_who_add_and_they_for_it(billing: Desk) -> None:
+    async def closing() -> bool:
+        async with billing.engine.begin() as tx:
+            return await store.lock_period(tx, "2026-04")
+
+    async def adding() -> set[str]:
+        async with billing.engine.begin() as tx:
+            return await store.closed_periods(tx, ["2026-04"])
+
+    await adding()
+    async with billing.engine.begin() as tx:
+        await store.closed_periods(tx, ["2026-04"])
+        assert await adding() == set(), "those who add do not wait for each other"
+        waiting = asyncio.create_task(closing())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    assert await waiting is False
+
+    async with billing.engine.begin() as tx:
+        await store.lock_period(tx, "2026-04")
+        late = asyncio.create_task(adding())
+        await asyncio.sleep(0.1)
+        assert not late.done()
+        await store.close_period(tx, "2026-04", NOW)
+    assert await late == {"2026-04"}
+
+
+async def test_waiting_ends_once(billing: Desk) -> None:
+    await save(billing, record("a", "1.500"), record("b", booking_id=uid(2)), parked=True)
+    a, b = Reported("lrz", record("a", "1.500")), Reported("lrz", record("b", booking_id=uid(2)))
+    async with billing.engine.begin() as tx:
+        assert await store.parked_in(tx, "2026-04") == 2
+        assert await store.parked_for(tx, [uid(1), uid(9)]) == [a]
+        assert await store.overdue(tx, UNTIL - dt.timedelta(microseconds=1)) == []
+        assert await store.overdue(tx, UNTIL) == [a, b]
+        await store.resolve(tx, [a], [b])
+        await store.resolve(tx, [b], [a])
+        assert await store.parked_in(tx, "2026-04") == 0
+        assert await store.overdue(tx, UNTIL) == []
+    rows = await billing.rows("select record_id, state, parked_until from usage_record order by 1")
+    assert rows == [("a", "recorded", None), ("b", "refused", None)]
+
+
+async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
+    command = ChargeLevy(period="2026-04", title="Büro", amount_cents=10**15, key=key({"desy": 1, "lrz": 2}))
+    charged = levy.charge(command, uid(5), lands={"desy": None, "lrz": None}, period_is_closed=False)
+    assert isinstance(charged, LevyCharged)
+    async with billing.engine.begin() as tx:
+        await store.save_levy(tx, charged, NOW)
+        assert await store.levies_of(tx, "2026-04") == [charged]
+        assert await store.levies_of(tx, "2026-05") == []
+
+
+async def test_books_come_back_page_by_page(billing: Desk) -> None:
+    usage = [
+        Counted(booking(n, consumer=consumer), {"hours": Decimal(n)}, {"hours": 1}, NOW.date(), NOW.date())
+        for n, consumer in enumerate(["desy", "desy", "kit"], 1)
+    ]
+    closings = [
+        settlement.close(
+            uid(70 + month),
+            f"2026-0{month}",
+            members=["desy", "kit", "lrz"],
+            clearing_house="office",
+            counted=usage[:month],
+            starting=[],
+            levies=[],
+            now=NOW,
+        )
+        for month in (1, 2, 3)
+    ]
+    async with billing.engine.begin() as tx:
+        for closing in closings:
+            await books.save(tx, closing)
+    async with billing.engine.connect() as tx:
+        newest = [closings[2].settlement, closings[1].settlement]
+        assert await books.settlements(tx, 2) == newest
+        assert await books.statement(tx, "2026-03", "kit") == closings[2].statements[1]
+        assert await books.statement(tx, "2026-03", "gsi") is None
+        assert await books.statement(tx, "2026-04", "kit") is None
+
+        async def lines(member: str, after: int = 0) -> list[int]:
+            found = await books.lines(tx, period="2026-03", member=member, after=after, limit=2)
+            assert all(member in {line.payer, line.payee} and line in closings[2].lines for line in found)
+            return [line.line for line in found]
+
+        assert [await lines("lrz"), await lines("lrz", 2)] == [[1, 2], [3]]
+        assert [await lines("desy"), await lines("kit"), await lines("office")] == [[1, 2], [3], []]
+    with pytest.raises(IntegrityError, match="settlement"):
+        async with billing.engine.begin() as tx:
+            await books.save(tx, closings[0])
