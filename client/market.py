@@ -16,6 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import AuthorizationError
+from nats.errors import Error as NatsError
+
 from allmende.schemas import registry, subjects
 from allmende.schemas.billing import (
     ChargeLevy,
@@ -46,9 +51,6 @@ from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.tariff import AllocationKey
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 
 from .sequences import Gap, Sequences
 
@@ -65,6 +67,14 @@ M = TypeVar("M", bound=Contract)
 
 class Unanswered(Exception):  # noqa: N818 - said to people
     """The market did not answer in time. A command may be repeated with the same id."""
+
+
+class Refused(Unanswered):
+    """The market refused a question. `rejection` says why, for machines and for people."""
+
+    def __init__(self, name: str, rejection: Rejection) -> None:
+        super().__init__(f"{name}: {rejection.message_en}")
+        self.rejection = rejection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +111,7 @@ class Market:
         self._waiting: dict[str, tuple[registry.MessageType, asyncio.Future[Contract]]] = {}
 
     @classmethod
-    def connect(
+    def connect(  # noqa: PLR0913 - what a connection is made of
         cls,
         url: str,
         *,
@@ -133,22 +143,30 @@ class Market:
         Raises:
             Unanswered: the hub cannot be reached or refuses the key.
         """
+        refused: list[Exception] = []
 
-        async def ignore(error: Exception) -> None:
+        async def listen(error: Exception) -> None:
             log.debug("connection: %s", error)
+            if isinstance(error, AuthorizationError):
+                refused.append(error)
 
         try:
             self._connection = await nats.connect(
                 self._url,
                 nkeys_seed_str=self._seed,
                 name=self._name,
-                error_cb=ignore,
+                error_cb=listen,
                 connect_timeout=5,
                 max_reconnect_attempts=3,
                 reconnect_time_wait=0.5,
             )
-        except (OSError, NatsError, asyncio.TimeoutError) as error:
-            raise Unanswered(f"{self._url}: {str(error) or type(error).__name__}") from error
+        except (OSError, NatsError, TimeoutError) as error:
+            cause = refused[0] if refused else error
+            raise Unanswered(f"{self._url}: {str(cause) or type(cause).__name__}") from cause
+        if self._url.startswith("tls://") and not self._connection._server_info.get("tls_required"):  # noqa: SLF001
+            # The library goes on in clear text where the server does not ask for TLS.
+            await self._connection.close()
+            raise Unanswered(f"{self._url}: the server offers no TLS")
         # Once in, stay in: an outage of the hub is waited out.
         self._connection.options["max_reconnect_attempts"] = -1
         for subject in ("events.>", "bulletin.>"):
@@ -238,8 +256,8 @@ class Market:
         self,
         data: Contract,
         *,
-        id: str | None = None,
-        answer_seconds: float = ANSWER_SECONDS,  # noqa: A002
+        id: str | None = None,  # noqa: A002
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> Contract:
         """Send any command and wait for its outcome, a fact or a `Rejection`.
 
@@ -305,7 +323,7 @@ class Market:
         """Give a command to the stream. Returns its confirmation, empty if it did not take it."""
         try:
             answer = await self._live.request(subject, body, headers=headers, timeout=_CONFIRM_SECONDS)
-        except (NatsError, OSError, asyncio.TimeoutError) as error:
+        except (NatsError, OSError, TimeoutError) as error:
             log.debug("%s is not stored yet: %s", subject, error or type(error).__name__)
             return {}
         confirmed: dict[str, Any] = json.loads(answer.data)
@@ -369,11 +387,14 @@ class Market:
         """Ask any query of the registry.
 
         Raises:
-            Unanswered: nobody answered, or the question was refused.
+            Refused: the question was refused.
+            Unanswered: nobody answered.
         """
         found = await self._ask(name, request)
+        if isinstance(found, Rejection):
+            raise Refused(name, found)
         if not isinstance(found, reply):
-            raise Unanswered(f"{name}: {found.message_de if isinstance(found, Rejection) else found}")
+            raise TypeError(f"{name} was answered by {type(found).__name__}")
         return found
 
     async def _ask(self, name: str, request: Contract) -> Any:
@@ -383,7 +404,7 @@ class Market:
         for pause in (0.2, 0.5, 1.0, 2.0, None):
             try:
                 answer = await self._live.request(subject, body, timeout=_CONFIRM_SECONDS)
-            except (NatsError, OSError, asyncio.TimeoutError) as error:
+            except (NatsError, OSError, TimeoutError) as error:
                 if pause is None:
                     raise Unanswered(f"{name}: {str(error) or type(error).__name__}") from error
                 await asyncio.sleep(pause)

@@ -9,7 +9,7 @@ from .contract import Contract
 from .identifiers import ClassName, Day, Line, Slug
 from .money import Currency, ExactDecimal, PositiveQuantity, Quantity, UnitPrice
 
-Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9µ%][A-Za-z0-9µ%/ ._-]{0,31}$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-zÀ-ÖØ-öø-ÿ0-9µ%][A-Za-zÀ-ÖØ-öø-ÿ0-9µ%/ ._-]{0,31}$")]
 
 
 class PerUnit(Contract):

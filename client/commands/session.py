@@ -17,7 +17,7 @@ from allmende.client.output import Format, Listing, write
 
 from .files import read_seed
 from .language import both, language, say, tell
-from .stop import DENIED, UNREACHABLE, USAGE, Stop
+from .stop import DENIED, UNREACHABLE, USAGE, Stop, exit_code_of
 
 if TYPE_CHECKING:
     from allmende.client.market import Market, Unanswered
@@ -196,10 +196,13 @@ def connected(command: Callable[Concatenate[Session, P], Work]) -> Callable[...,
 def _finish(work: Work, session: Session) -> int:
     import asyncio  # noqa: PLC0415 - the help does without
 
-    from allmende.client.market import Unanswered  # noqa: PLC0415
+    from allmende.client.market import Refused, Unanswered  # noqa: PLC0415
 
     try:
         return asyncio.run(work) or 0
+    except Refused as error:
+        reason = error.rejection
+        raise Stop(say(reason.message_de, reason.message_en), exit_code_of(reason)) from None
     except Unanswered as error:
         _unanswered(error, session)
 

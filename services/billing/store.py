@@ -166,7 +166,7 @@ async def known_records(
     return {(row[0], row[1]): row[2] for row in await tx.execute(_KNOWN_RECORDS, names)}
 
 
-async def save_records(
+async def save_records(  # noqa: PLR0913 - what one write is made of
     tx: AsyncConnection,
     recorded: Sequence[Reported],
     parked: Sequence[Reported],

@@ -142,7 +142,7 @@ def test_aliases_may_save_typing() -> None:
         (changed("category: compute\n", ""), "1:1: category: "),
         (changed("category: compute", "category: compute\ntitle: X"), "4:1: title: "),
         (changed("weser-it/vm", "Weser IT"), "1:14: offering_id: "),
-        (changed("unit: vCPU, ", "unit: Stück, "), "8:40: plans[0].order[0].unit: "),
+        (changed("unit: vCPU, ", "unit: Stück!, "), "8:40: plans[0].order[0].unit: "),
         (changed("minimum: 1, maximum: 64", "minimum: 2, maximum: 1"), "8:9: plans[0].order[0]: "),
         (changed("{vcpu: 2048}", "{ram: 2048}"), "5:5: plans[0]: "),
         (changed("{vcpu: 2048}", "{vCPU: 2048}"), "9:22: plans[0].capacity.vCPU: "),

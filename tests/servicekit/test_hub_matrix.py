@@ -49,7 +49,9 @@ class Tenant:
         return {subject for subject in attempts if self._was_refused("subscription", subject)}
 
     def _was_refused(self, what: str, subject: str) -> bool:
-        return any(f'permissions violation for {what} to "{subject.lower()}"' in e.lower() for e in self._errors)
+        return any(
+            f'permissions violation for {what} to "{subject.lower()}"' in e.lower() for e in self._errors
+        )
 
 
 @pytest.fixture
@@ -194,7 +196,17 @@ async def test_nobody_listens_to_the_hub_or_to_another(
 async def test_no_other_call_of_jetstream(market: Sandbox, connections: Connections, name: str) -> None:
     one = await tenant(market, connections, name)
     streams = [*_command_streams(), EVENTS, subjects.DEAD_LETTER_STREAM]
-    on_streams = ("INFO", "PURGE", "DELETE", "UPDATE", "CREATE", "MSG.GET", "MSG.DELETE", "SNAPSHOT", "RESTORE")
+    on_streams = (
+        "INFO",
+        "PURGE",
+        "DELETE",
+        "UPDATE",
+        "CREATE",
+        "MSG.GET",
+        "MSG.DELETE",
+        "SNAPSHOT",
+        "RESTORE",
+    )
     calls = [f"STREAM.{call}.{stream}" for call in on_streams for stream in streams]
     calls += [f"CONSUMER.{call}.{stream}" for call in ("CREATE", "NAMES", "LIST") for stream in streams]
     calls += [f"CONSUMER.CREATE.{EVENTS}.mine", f"CONSUMER.DURABLE.CREATE.{EVENTS}.ev_{name}"]
@@ -222,7 +234,9 @@ async def test_a_forged_reply_subject_reaches_nobody(
     assert [each.subject for each in await stored(hub)] == ["ev.desy.billing.statement.issued"]
     for shard in range(subjects.SHARDS):
         infos = await hub.jetstream().stream_info(subjects.command_stream(shard), subjects_filter=">")
-        assert set(infos.state.subjects or {}) <= {broker.command_subject("desy", "brokerage.booking.request")}
+        assert set(infos.state.subjects or {}) <= {
+            broker.command_subject("desy", "brokerage.booking.request")
+        }
 
 
 async def test_guessing_an_id_suppresses_nothing(
@@ -258,7 +272,7 @@ async def test_services_reach_what_they_need_only(
     forbidden += [f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in consumers]
     forbidden += [f"$JS.ACK.{stream}.{durable}.1.1.1.1.0" for stream, durable in consumers]
     forbidden += [broker.command_subject(member, c.name) for member in MEMBERS for c in COMMANDS]
-    forbidden += [f"$JS.API.STREAM.{call}.{EVENTS}" for call in ("INFO", "PURGE", "DELETE", "UPDATE")]
+    forbidden += [f"$JS.API.STREAM.{call}.{EVENTS}" for call in ("PURGE", "DELETE", "UPDATE", "MSG.GET")]
     forbidden += [f"$JS.API.CONSUMER.CREATE.{EVENTS}.mine", f"ask.desy.{registry.QUERIES[0].name}"]
     forbidden += ["$SYS.REQ.SERVER.PING", "_INBOX_billing.x" if name != "billing" else "_INBOX_catalog.x"]
     assert set(forbidden) - await one.refused_to_publish(forbidden) == set()
@@ -282,4 +296,3 @@ async def test_a_wrong_key_is_refused(market: Sandbox, connections: Connections,
     with pytest.raises(NatsError):
         await tenant(market, connections, name)
     assert "'Authorization Violation'" in " ".join(connections.errors)
-

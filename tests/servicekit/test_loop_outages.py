@@ -160,5 +160,3 @@ async def test_a_running_service_tells_its_health(sandbox: NewMarket) -> None:
     await eventually(lambda: "message server" in (market.running["catalog"].trouble() or ""))
     await market.start_nats()
     await eventually(lambda: market.running["catalog"].trouble() is None)
-
-

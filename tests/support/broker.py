@@ -149,7 +149,9 @@ def sealed(member: str, data: Contract, id_: str | None = None, **attributes: An
 
 async def send(connection: Client, subject: str, body: bytes, **headers: str) -> dict[str, Any]:
     """Store a message under a name of its own, as a member or the provisioner; return the confirmation."""
-    named = {"Nats-Msg-Id": str(uuid.uuid4())} | {key.replace("_", "-"): text for key, text in headers.items()}
+    named = {"Nats-Msg-Id": str(uuid.uuid4())} | {
+        key.replace("_", "-"): text for key, text in headers.items()
+    }
     answer = await connection.request(subject, body, headers=named, timeout=5)
     confirmed: dict[str, Any] = json.loads(answer.data)
     return confirmed

@@ -239,7 +239,9 @@ class Workshop:
         told = await broker.outcomes(self.hub, member)
         for id_ in ids:
             counted = {"effect": effects.count(id_), "fact": facts.count(id_)}
-            counted["fact for services"] = len({e.event["id"] for e in heard if e.event["causationid"] == id_})
+            counted["fact for services"] = len(
+                {e.event["id"] for e in heard if e.event["causationid"] == id_}
+            )
             counted["outcome"] = len({_content(event) for event in told.get(id_, [])})
             found += [f"{count} times: {what} of {id_}" for what, count in counted.items() if count != 1]
         return found + [f"missing: {gap}" for gap in broker.gaps(events)]
