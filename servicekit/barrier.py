@@ -5,7 +5,6 @@ have been started again. Such a command is held until the service has taken in e
 stream held when the command arrived.
 """
 
-import asyncio
 import dataclasses
 import json
 import logging
@@ -72,7 +71,7 @@ class FactBarrier:
             return []
         try:
             return await self._release()
-        except (NatsError, OSError, asyncio.TimeoutError) as error:
+        except (NatsError, OSError, TimeoutError) as error:
             log.warning("the position among the facts is not known: %s", error or type(error).__name__)
             return []
 

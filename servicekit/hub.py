@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nats
 from nats.aio.client import Client
+from nats.errors import NoRespondersError
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -21,7 +22,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from allmende.schemas import permissions, registry, subjects
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
@@ -32,6 +33,7 @@ from .faults import Fault
 HUB = "MARKET"
 PROVISIONER = "provisioner"
 _JS = "$JS"
+_UNAVAILABLE_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +247,9 @@ system_account: SYS
                 found.append((subjects.EVENT_STREAM, _durable(fact_durable(consumed.service), facts)))
         for member in self.register.members:
             filters = [f"ev.{member.id}.>", f"ev.{subjects.EVERYONE}.>"]
-            durable = _durable(subjects.event_durable(member.id), filters, max_ack_pending=2_000)
+            durable = _durable(
+                subjects.event_durable(member.id), filters, max_ack_pending=2_000, ack_seconds=30.0
+            )
             found.append((subjects.EVENT_STREAM, durable))
         return found
 
@@ -255,18 +259,38 @@ system_account: SYS
         Raises:
             Fault: the server cannot be reached or refuses.
         """
+
+        async def ignore(error: Exception) -> None:
+            del error  # what ends the attempts is raised
+
         try:
             connection = await nats.connect(
-                url, nkeys_seed_str=seed, allow_reconnect=False, connect_timeout=5
+                url,
+                nkeys_seed_str=seed,
+                allow_reconnect=False,
+                connect_timeout=5,
+                max_reconnect_attempts=3,
+                reconnect_time_wait=0.2,
+                error_cb=ignore,
             )
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise Fault(f"NATS at {url} cannot be reached: {error or type(error).__name__}.", 6) from None
         try:
-            await self._provision(connection)
+            await self._provision_when_available(connection)
         except nats.js.errors.APIError as error:
-            raise Fault(f"NATS refuses a stream or consumer: {error.description}.") from None
+            reason = error.description or "JetStream is not available"
+            raise Fault(f"NATS refuses a stream or consumer: {reason}.") from None
         finally:
             await connection.close()
+
+    async def _provision_when_available(self, connection: Client) -> None:
+        """A server that has just read its configuration again answers for its streams a moment later."""
+        for pause in _UNAVAILABLE_PAUSES_SECONDS:
+            try:
+                return await self._provision(connection)
+            except (ServiceUnavailableError, NoRespondersError):
+                await asyncio.sleep(pause)
+        return await self._provision(connection)
 
     async def _provision(self, connection: Client) -> None:
         jetstream = connection.jetstream()
@@ -288,14 +312,17 @@ def fact_durable(service: str) -> str:
     return f"svc_{service}"
 
 
-def _durable(name: str, filters: list[str], max_ack_pending: int = 20_000) -> ConsumerConfig:
+def _durable(
+    name: str, filters: list[str], *, max_ack_pending: int = 20_000, ack_seconds: float = 10.0
+) -> ConsumerConfig:
+    """Describe a durable. What a killed process had in hand is delivered again after `ack_seconds`."""
     one = filters[0] if len(filters) == 1 else None
     return ConsumerConfig(
         durable_name=name,
         filter_subject=one,
         filter_subjects=None if one else filters,
         ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=30.0,
+        ack_wait=ack_seconds,
         max_ack_pending=max_ack_pending,
     )
 

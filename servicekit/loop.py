@@ -25,7 +25,7 @@ from .clock import Clock
 from .dead_letters import DeadLetter, dead_letter
 from .messages import Delivery, Incoming, Outgoing, Unprocessable, decode, refuse
 from .outbox import Letter
-from .publisher import Copy, NotStored, Publisher
+from .publisher import NotStored, Publisher
 from .pull import ContinuousPull, Inflow
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,15 @@ class Committed:
 
     letters: list[Letter]
     deliveries: list[Delivery]
+    originals: list[Letter] = dataclasses.field(default_factory=list)
+
+    def __add__(self, other: "Committed") -> "Committed":
+        """Both together."""
+        return Committed(
+            self.letters + other.letters,
+            self.deliveries + other.deliveries,
+            self.originals + other.originals,
+        )
 
 
 class BatchLoop:
@@ -109,6 +118,8 @@ class BatchLoop:
             pause = _HELD_SECONDS if self._barrier.holds else TICK_SECONDS / 4
             batch = self._barrier.hold(await self._inflow.take(self._batch_max, pause))
             batch += await self._barrier.release()
+            for pull in self._pulls:
+                await pull.top_up()
             if batch:
                 try:
                     committed = await self._persist(batch)
@@ -167,7 +178,7 @@ class BatchLoop:
                 middle = len(readable) // 2
                 first = await self._commit_or_divide(readable[:middle], unreadable)
                 second = await self._commit_or_divide(readable[middle:], ())
-                return Committed(first.letters + second.letters, first.deliveries + second.deliveries)
+                return first + second
             if not readable:
                 raise
             if again:
@@ -199,12 +210,13 @@ class BatchLoop:
                 refused = [each for each in unreadable if not each.failed or each.failed in claimed.fresh]
                 facts += [fact for each in refused if (fact := _refusal_of(each)) is not None]
                 dead = [dead_letter(self._service, each) for each in refused if _is_kept(each)]
+                originals = await outbox.originals(tx, claimed.repeated)
                 letters = await outbox.repeat(tx, claimed.repeated, service=self._service, now=now)
                 letters += await self._write(tx, facts, dead, now)
                 await outbox.forget(tx, forgotten)
         del self._published[: len(forgotten)]
         deliveries = [delivery for delivery, _ in readable] + [each.delivery for each in unreadable]
-        return Committed(letters, deliveries)
+        return Committed(letters, deliveries, originals)
 
     async def _write(
         self, tx: AsyncConnection, facts: Sequence[Outgoing], dead: Sequence[DeadLetter], now: dt.datetime
@@ -235,19 +247,23 @@ class BatchLoop:
 
     async def _publish_after_the_last(self, committed: Committed) -> None:
         await self._finish_publishing()
-        copies = self._publisher.address(committed.letters)
-        self._publishing = asyncio.create_task(self._publish(committed, copies))
+        self._publishing = asyncio.create_task(self._publish(committed))
 
     async def _finish_publishing(self) -> None:
         if self._publishing is not None:
             self._published += await self._publishing
             self._publishing = None
 
-    async def _publish(self, committed: Committed, copies: Sequence[Copy]) -> list[int]:
+    async def _publish(self, committed: Committed) -> list[int]:
         """Publish until stored, then acknowledge. Returns the outbox rows that can go."""
         pause = 0.05
+        recovered, copies = False, None
         while True:
             try:
+                if not recovered:
+                    await self._publisher.recover(committed.originals)
+                    recovered = True
+                copies = copies or self._publisher.address(committed.letters)
                 await self._publisher.publish(copies)
                 for delivery in committed.deliveries:
                     await self._connection.publish(delivery.reply, b"+ACK")
@@ -260,7 +276,7 @@ class BatchLoop:
                 pause = min(pause * 2, _PAUSE_SECONDS_MAX)
             else:
                 self.trouble = None
-                return [letter.id for letter in committed.letters]
+                return [letter.id for letter in (*committed.originals, *committed.letters)]
 
     async def _tick(self) -> None:
         """Deadlines, outbox rows left by a dead process, lost pull requests."""

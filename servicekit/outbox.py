@@ -52,6 +52,12 @@ _OUTCOMES = text("""
     order by position
 """)
 
+_ORIGINALS = text("""
+    select o.id, o.message_id, o.subjects, o.body
+    from outbox o join fact f on o.message_id = f.type || ':' || f.id
+    where f.causation_id = any(cast(:ids as uuid[])) order by o.id
+""")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Letter:
@@ -152,23 +158,20 @@ async def repeat(
 ) -> list[Letter]:
     """Tell the senders of repeated commands their outcome again, each as an event with a new id."""
     by_id: dict[str, list[Incoming]] = {}
-    for message in repeated:
-        if message.message.is_command:
-            by_id.setdefault(message.id, []).append(message)
+    for cause in repeated:
+        if cause.message.is_command:
+            by_id.setdefault(cause.id, []).append(cause)
     if not by_id:
         return []
     letters = []
     for causation_id, type_, subject, traceparent, data, told_to in await tx.execute(
         _OUTCOMES, {"ids": list(by_id)}
     ):
-        message = registry.message(type_.removeprefix("allmende.").rsplit(".", 1)[0])
-        to_all = subjects.event_subject(subjects.EVERYONE, message.service, message.noun, message.verb)
+        outcome = registry.message(type_.removeprefix("allmende.").rsplit(".", 1)[0])
         for cause in by_id[causation_id]:
-            to_sender = subjects.event_subject(cause.sender, message.service, message.noun, message.verb)
-            if message.name not in cause.message.outcomes:
-                continue  # the same id of another command
-            if to_sender not in told_to and to_all not in told_to:
-                continue  # the same id of another sender
+            to_sender = _answers(cause, outcome, told_to)
+            if to_sender is None:
+                continue
             event_id = str(uuid.uuid4())
             body = seal(
                 id=event_id,
@@ -182,6 +185,15 @@ async def repeat(
             )
             letters.append((f"{type_}:{event_id}", (to_sender,), body))
     return await _write_letters(tx, letters)
+
+
+def _answers(cause: Incoming, outcome: MessageType, told_to: Sequence[str]) -> str | None:
+    """Say where a sender hears an outcome again; None if it answers another command or another sender."""
+    parts = (outcome.service, outcome.noun, outcome.verb)
+    to_sender = subjects.event_subject(cause.sender, *parts)
+    to_everyone = subjects.event_subject(subjects.EVERYONE, *parts)
+    was_told = to_sender in told_to or to_everyone in told_to
+    return to_sender if outcome.name in cause.message.outcomes and was_told else None
 
 
 async def _write_letters(
@@ -198,6 +210,19 @@ async def _write_letters(
         },
     )
     return [Letter(row[0], *letter) for row, letter in zip(rows, letters, strict=True)]
+
+
+async def originals(tx: AsyncConnection, repeated: Sequence[Incoming]) -> list[Letter]:
+    """Find what was decided for repeated commands and is perhaps not in the stream yet.
+
+    A process may have died between its transaction and publishing. Whoever tells an outcome again tells the
+    others first, so that nobody acts on an outcome before the services can know of it.
+    """
+    ids = [message.id for message in repeated if message.message.is_command]
+    if not ids:
+        return []
+    rows = await tx.execute(_ORIGINALS, {"ids": ids})
+    return [Letter(row[0], row[1], tuple(row[2]), row[3]) for row in rows]
 
 
 async def forget(tx: AsyncConnection, ids: Sequence[int]) -> None:

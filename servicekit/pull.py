@@ -17,18 +17,32 @@ EXPIRES_SECONDS = 5.0
 BATCH_BYTES_MAX = 4 << 20
 """One batch is at most so large, since a message may hold a thousand usage records."""
 
+WAITING_MAX = 5_000
+WAITING_BYTES_MAX = 64 << 20
+_REQUEST_BYTES_MAX = 8 << 20
+_REFUSED_PAUSE_SECONDS = 0.25
+
 
 class Inflow:
     """Messages that arrived and wait for the next batch, in one queue for each sender."""
 
     def __init__(self) -> None:
+        self._count = 0
+        self._bytes = 0
         self._queues: collections.OrderedDict[str, collections.deque[Delivery]] = collections.OrderedDict()
         self._arrived = asyncio.Event()
 
     def put(self, delivery: Delivery) -> None:
         """Add a message."""
+        self._count += 1
+        self._bytes += len(delivery.body)
         self._queues.setdefault(delivery.origin, collections.deque()).append(delivery)
         self._arrived.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more should be asked for; while the database is away, messages would pile up here."""
+        return self._count < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
 
     def wake(self) -> None:
         """Let a waiting `take` return with what there is."""
@@ -55,6 +69,8 @@ class Inflow:
                 self._queues.move_to_end(origin)
             else:
                 del self._queues[origin]
+        self._count -= len(batch)
+        self._bytes -= size
         return batch
 
 
@@ -62,7 +78,8 @@ class ContinuousPull:
     """Keeps pull requests outstanding on one durable consumer.
 
     A request is renewed when half its messages came, when the server ends it, when it must have
-    expired, and after a reconnect; so no lost request stops the flow for longer than its life.
+    expired, and after a reconnect; so no lost request stops the flow for longer than its life. Nothing is
+    asked for while enough waits already.
     """
 
     def __init__(
@@ -70,11 +87,14 @@ class ContinuousPull:
     ) -> None:
         self._connection = connection
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._request = json.dumps({"batch": batch, "expires": int(EXPIRES_SECONDS * 1e9)}).encode()
+        self._request = json.dumps(
+            {"batch": batch, "max_bytes": _REQUEST_BYTES_MAX, "expires": int(EXPIRES_SECONDS * 1e9)}
+        ).encode()
         self._batch = batch
         self._inflow = inflow
         self._credit = 0
         self._asked_at = 0.0
+        self._not_before = 0.0
         self._subscription: Subscription | None = None
         self._inbox = ""
 
@@ -90,6 +110,12 @@ class ContinuousPull:
         """Ask again if the last request is over by the clock, or at once."""
         if now or time.monotonic() - self._asked_at > EXPIRES_SECONDS:
             self._credit = 0
+            await self.top_up()
+
+    async def top_up(self) -> None:
+        """Ask for more when little is outstanding and there is room."""
+        little = self._credit <= self._batch // 2
+        if little and self._inflow.has_room and time.monotonic() >= self._not_before:
             await self._ask()
 
     async def stop(self) -> None:
@@ -106,11 +132,9 @@ class ContinuousPull:
         if message.reply:
             self._credit -= 1
             self._inflow.put(Delivery(message.subject, message.data, message.reply, message.headers))
-            if self._credit <= self._batch // 2:
-                await self._ask()
         else:
-            # A request is over. One that expired is renewed at once, one that was refused by the tick:
-            # asking again at once would make a tight circle.
+            # A request is over. One that was refused is not repeated at once: that would make a tight circle.
             self._credit = 0
-            if (message.headers or {}).get("Status") == "408":
-                await self._ask()
+            if (message.headers or {}).get("Status") != "408":
+                self._not_before = time.monotonic() + _REFUSED_PAUSE_SECONDS
+        await self.top_up()

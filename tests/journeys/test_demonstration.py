@@ -127,7 +127,7 @@ async def test_every_batch_delivered_twice_changes_no_figure(
     async def persist_twice(self: BatchLoop, batch: Sequence[Delivery]) -> Committed:
         first = await persist(self, batch)
         second = await persist(self, batch)
-        return Committed(first.letters + second.letters, first.deliveries)
+        return Committed(first.letters + second.letters, first.deliveries, first.originals + second.originals)
 
     monkeypatch.setattr(BatchLoop, "_persist", persist_twice)
     tmp_path.chmod(0o711)

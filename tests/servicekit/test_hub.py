@@ -17,12 +17,15 @@ from allmende.schemas import subjects
 from allmende.schemas.catalog import ListOfferings, Offerings
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.register import RegisteredMember
+from allmende.schemas.rejections import Rejection
 from allmende.servicekit import hub as hub_module
 from allmende.servicekit.embedded.nats import EmbeddedNats
 from allmende.servicekit.faults import Fault
 from allmende.servicekit.hub import Hub, Limits
 from allmende.servicekit.register import keep_key
 from allmende.servicekit.testing import Sandbox
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of refused connections
 
 NEIGHBOURS = ("kit", "lrz")
 """Two members on one shard."""
@@ -132,6 +135,7 @@ async def test_a_member_joins_and_leaves_while_the_market_runs(
     raw = await connections.member(market, "lrz")
     confirmed = await eventually(lambda: _stores(raw), WAIT_SECONDS)
     assert confirmed["stream"] == subjects.command_stream(subjects.shard_of("lrz"))
+    assert isinstance(await desy.retire("desy/nothing"), Rejection), "the services are still heard"
     answer = await raw.request("MARKET.API.CONSUMER.INFO.EVENTS.ev_lrz", b"", timeout=5)
     assert b'"name":"ev_lrz"' in answer.data
     assert await _is_served(desy)

@@ -17,6 +17,8 @@ from allmende.servicekit.register import keep_key
 from allmende.servicekit.testing import Sandbox
 from allmende.servicekit.up import installed_services
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of refused connections
+
 SAME_SHARD = ("kit", "lrz")
 MEMBERS = ("desy", "kit", "lrz", "office")
 SERVICES = [service.name for service in installed_services()]

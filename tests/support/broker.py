@@ -2,9 +2,11 @@
 
 import asyncio
 import dataclasses
+import gc
 import json
 import time
 import uuid
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -79,8 +81,11 @@ class Connections:
         return connection
 
     async def close(self) -> None:
-        for connection in self.open:
-            await connection.close()
+        while self.open:
+            await self.open.pop().close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()  # the client leaves the sockets of refused connections to the collector
 
 
 @dataclasses.dataclass(frozen=True)

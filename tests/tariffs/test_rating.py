@@ -50,7 +50,7 @@ def test_mailboxes_of_class_2_at_the_lrz_cost_3360_euro_a_year() -> None:
 
 def test_class_1_costs_nothing_and_is_accounted_for() -> None:
     (line,) = rate_usage(LRZ, "1", FOUR_QUARTERS)
-    assert (line.amount_cents, line.quantity) == (0, 1120)
+    assert (line.amount_cents, line.quantity) == (0, Decimal(1120))
     assert line.trace_de == "1120 Postfach (Klasse 1): ohne Entgelt, Grundversorgung"
     assert line.trace_en == "1120 Postfach (class 1): free of charge, Grundversorgung"
 

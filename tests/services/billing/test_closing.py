@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from sqlalchemy import text
+from support.broker import eventually
 from support.builders import booking, command, fact, key, record, register, report
 from support.desk import Desk, NewDesk, codes, persistently
 
@@ -56,8 +57,7 @@ async def race(processes: list[Desk], seed: int = 4) -> tuple[int, SettlementClo
                 await persistently(lambda levy=levy: each.take(levy))  # type: ignore[misc]
 
     async def settle(each: Desk) -> None:
-        while sum(len(other.told) for other in rest) < EARLY:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: sum(len(other.told) for other in rest) >= EARLY)
         await persistently(lambda: each.take(closing(1)))
         closed.set()
 

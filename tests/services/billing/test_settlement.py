@@ -80,7 +80,7 @@ def test_usage_is_rated_by_the_terms_in_the_booking() -> None:
     found = closed([counted(booking(tariff=ONCE), 1_000)])
     (line,) = found.lines
     assert (line.kind, line.payer, line.payee, line.amount_cents) == ("charge", "desy", "lrz", 3_000)
-    assert (line.component, line.quantity, line.unit, line.records) == ("hours", 1_000, "h", 2)
+    assert (line.component, line.quantity, line.unit, line.records) == ("hours", Decimal(1_000), "h", 2)
     assert (line.booking_id, line.offering_id, line.tariff_version) == (uid(1), "lrz/vm", 1)
     assert (line.service_from, line.service_to) == (dt.date(2026, 4, 3), dt.date(2026, 4, 28))
 
@@ -198,5 +198,5 @@ def test_everything_agrees_and_no_order_of_the_input_matters(
 
     members = list(MEMBERS)
     for each in (usage, starting, levies, members):
-        chance.shuffle(each)  # type: ignore[arg-type]
+        chance.shuffle(each)
     assert closed(usage, starting, levies, members) == found

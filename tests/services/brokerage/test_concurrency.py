@@ -19,7 +19,7 @@ from allmende.services.brokerage.booking import CapacityKey, Listed
 from allmende.services.brokerage.handlers import BrokerageHandler
 
 PROCESSES = 4
-CAPACITY = 40
+CAPACITY = 30
 HOT = offering(plan(capacity={"cores": CAPACITY}))
 MEMBERS = register("desy", "kit", "lrz")
 
@@ -37,11 +37,13 @@ async def race(desks: Sequence[Desk]) -> int:
     """Book the hot offering from everywhere at once. Returns how many batches the database refused."""
     await desks[0].take(fact(published(HOT), 0))
     refused = 0
+    together = asyncio.Barrier(len(desks))
 
     async def work(desk: Desk, start: int) -> None:
         nonlocal refused
         for batch in range(8):
             messages = [asked(start + batch * 5 + number) for number in range(5)]
+            await together.wait()
             try:
                 await persistently(lambda messages=messages: desk.take(*messages))  # type: ignore[misc]
             except IntegrityError:
