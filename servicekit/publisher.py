@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from nats.aio.client import Client
@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from allmende.schemas import subjects
 from allmende.schemas.envelope import number
 
+from . import telemetry
 from .outbox import Letter
 
 ATOMIC_BATCH_MAX = 1000
@@ -28,12 +29,20 @@ class NotStored(Exception):  # noqa: N818 - it is a state, told upwards
 class Copy:
     """One message for one subject, numbered once and the same at every try."""
 
-    __slots__ = ("body", "message_id", "subject")
+    __slots__ = ("body", "message_id", "subject", "traceparent")
 
-    def __init__(self, subject: str, message_id: str, body: bytes) -> None:
+    def __init__(self, subject: str, message_id: str, body: bytes, traceparent: str | None) -> None:
         self.subject = subject
         self.message_id = message_id
         self.body = body
+        self.traceparent = traceparent
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the stream recognises it by, and its trace if somebody follows it."""
+        if self.traceparent is None:
+            return {"Nats-Msg-Id": self.message_id}
+        return {"Nats-Msg-Id": self.message_id, "traceparent": self.traceparent}
 
 
 class Publisher:
@@ -41,9 +50,15 @@ class Publisher:
 
     def __init__(self, connection: Client, service: str) -> None:
         self._connection = connection
-        self.instance = f"{service}-{uuid.uuid4().hex[:12]}"
-        self._sequences: defaultdict[str, int] = defaultdict(int)
+        self._service = service
         self._attempt: asyncio.Task[None] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Count anew: numbers that may not have been used, or by another process, leave no gap to readers."""
+        self.instance = f"{self._service}-{uuid.uuid4().hex[:12]}"
+        self._sequences: defaultdict[str, int] = defaultdict(int)
+        self._is_doubtful = False
 
     def reconnected(self) -> None:
         """Give up what is under way: its confirmation went astray with the connection."""
@@ -52,7 +67,9 @@ class Publisher:
 
     def address(self, letters: Sequence[Letter]) -> list[Copy]:
         """Make the copies of letters. Every copy takes the next number of its audience."""
-        return [self._copy(letter, subject) for letter in letters for subject in letter.subjects]
+        if self._is_doubtful:
+            self._begin()
+        return [copy for letter in letters for copy in self._copies(letter)]
 
     async def publish(self, copies: Sequence[Copy]) -> None:
         """Store the copies in their streams, in order. Safe to repeat with the same copies.
@@ -76,11 +93,12 @@ class Publisher:
         await self._unless_reconnected(self._recover(letters))
 
     async def _recover(self, letters: Sequence[Letter]) -> None:
+        if self._is_doubtful:
+            self._begin()
         for letter in letters:
-            for subject in letter.subjects:
-                copy = self._copy(letter, subject)
-                if await self._one(copy) and not subject.startswith("dead."):
-                    self._sequences[subjects.audience_of(subject)] -= 1
+            for copy in self._copies(letter):
+                if await self._one(copy) and not copy.subject.startswith("dead."):
+                    self._sequences[subjects.audience_of(copy.subject)] -= 1
 
     async def _unless_reconnected(self, work: Coroutine[Any, Any, None]) -> None:
         self._attempt = asyncio.create_task(work)
@@ -90,17 +108,23 @@ class Publisher:
             this = asyncio.current_task()
             if this is None or this.cancelling():
                 raise
+            self._is_doubtful = True
             raise NotStored("the connection was lost meanwhile") from None
+        except NotStored:
+            self._is_doubtful = True
+            raise
         finally:
             self._attempt = None
 
-    def _copy(self, letter: Letter, subject: str) -> Copy:
-        body = letter.body
-        if not subject.startswith("dead."):
-            audience = subjects.audience_of(subject)
-            self._sequences[audience] += 1
-            body = number(body, sequence=self._sequences[audience], producerinstance=self.instance)
-        return Copy(subject, f"{letter.message_id}:{subject}", body)
+    def _copies(self, letter: Letter) -> Iterator[Copy]:
+        traceparent = telemetry.sampled_in(letter.body)
+        for subject in letter.subjects:
+            body = letter.body
+            if not subject.startswith("dead."):
+                audience = subjects.audience_of(subject)
+                self._sequences[audience] += 1
+                body = number(body, sequence=self._sequences[audience], producerinstance=self.instance)
+            yield Copy(subject, f"{letter.message_id}:{subject}", body, traceparent)
 
     async def _publish_events(self, copies: Sequence[Copy]) -> None:
         if len(copies) > _FEW and await self._atomically(copies):
@@ -113,14 +137,12 @@ class Publisher:
         last = len(copies)
         try:
             for position, copy in enumerate(copies[:-1], 1):
-                headers = {
-                    "Nats-Msg-Id": copy.message_id,
-                    "Nats-Batch-Id": batch_id,
-                    "Nats-Batch-Sequence": str(position),
-                }
+                headers = copy.headers
+                headers["Nats-Batch-Id"] = batch_id
+                headers["Nats-Batch-Sequence"] = str(position)
                 await self._connection.publish(copy.subject, copy.body, headers=headers)
-            headers = {
-                "Nats-Msg-Id": copies[-1].message_id,
+            headers = copies[-1].headers
+            headers |= {
                 "Nats-Batch-Id": batch_id,
                 "Nats-Batch-Sequence": str(last),
                 "Nats-Batch-Commit": "1",
@@ -141,7 +163,7 @@ class Publisher:
         """Store one copy; True when the stream had it already."""
         try:
             answer = await self._connection.request(
-                copy.subject, copy.body, headers={"Nats-Msg-Id": copy.message_id}, timeout=_ACK_SECONDS
+                copy.subject, copy.body, headers=copy.headers, timeout=_ACK_SECONDS
             )
         except (TimeoutError, NatsError, OSError) as error:
             raise NotStored(str(error) or type(error).__name__) from error
