@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .contract import Contract
 from .identifiers import Count, Day, Instant, Line, MemberId, OfferingId, Period, RecordId, Slug, Uuid
-from .money import Cents, Quantity
+from .money import Cents, Quantity, TotalQuantity
 from .tariff import AllocationKey, Unit
 
 
@@ -73,17 +73,15 @@ class ChargeLevy(Contract):
 
     period: Period
     title: Line
-    amount_cents: Annotated[Cents, Field(gt=0)]
+    amount_cents: Annotated[Cents, Field(gt=0, le=10**15)]
     key: AllocationKey
 
 
 class LevyShare(Contract):
-    """One member's part of a levy with the story of how it came about."""
+    """One member's part of a levy. How it came about stands on the member's statement."""
 
     member: MemberId
     amount_cents: Cents
-    trace_de: str
-    trace_en: str
 
 
 class LevyCharged(Contract):
@@ -171,7 +169,7 @@ class ShowStatement(Contract):
     period: Period
     member: MemberId | None = None
     after: Count = 0
-    limit: Annotated[int, Field(ge=1, le=500)] = 500
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
 
 
 class ChargeLine(Contract):
@@ -192,7 +190,7 @@ class ChargeLine(Contract):
     offering_id: OfferingId | None = None
     component: Slug | None = None
     tariff_version: Count | None = None
-    quantity: Quantity | None = None
+    quantity: TotalQuantity | None = None
     unit: Unit | None = None
     records: Count = 0
     service_from: Day

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 MESSAGE_BYTES_MAX = 512 * 1024
-"""The largest message body the market reads. The server's own limit is 1 MiB."""
+"""The largest command the market reads. The server's own limit for a message is 1 MiB."""
+EVENT_BYTES_MAX = 960 * 1024
+"""The largest event or answer; what quotes a command is larger than it."""
 
 
 class Contract(BaseModel):
@@ -67,8 +69,9 @@ def read(model: type[M], body: bytes, *, tolerant: bool = False) -> M:
     Raises:
         Unreadable: with the place and the reason.
     """
-    if len(body) > MESSAGE_BYTES_MAX:
-        raise Unreadable("too_large", f"{len(body)} bytes are more than {MESSAGE_BYTES_MAX}")
+    bytes_max = EVENT_BYTES_MAX if tolerant else MESSAGE_BYTES_MAX
+    if len(body) > bytes_max:
+        raise Unreadable("too_large", f"{len(body)} bytes are more than {bytes_max}")
     try:
         value = model.model_validate_json(body, extra="ignore" if tolerant else None)
     except ValidationError as error:

@@ -45,8 +45,26 @@ PositiveQuantity = Annotated[ExactDecimal, Field(gt=0), WithJsonSchema(_POSITIVE
 UnitPrice = Annotated[ExactDecimal, Field(ge=0), WithJsonSchema(_NOT_NEGATIVE)]
 """Euro for one unit of price; up to nine decimal places."""
 
-Cents = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15)]
-"""An amount of money in euro cents."""
+_TOTAL = re.compile(r"(0|[1-9][0-9]{0,26})(\.[0-9]{1,9})?", re.ASCII)
+
+
+def _total(value: object) -> Decimal:
+    text = plain(value) if isinstance(value, Decimal) and value.is_finite() else value
+    if isinstance(text, str) and _TOTAL.fullmatch(text):
+        return Decimal(text)
+    raise ValueError("must be a sum of quantities written as text")
+
+
+TotalQuantity = Annotated[
+    Decimal,
+    BeforeValidator(_total),
+    PlainSerializer(plain, return_type=str, when_used="json"),
+    WithJsonSchema(_NOT_NEGATIVE | {"pattern": f"^{_TOTAL.pattern}$"}),
+]
+"""A sum of quantities, which may have more digits than any of them."""
+
+Cents = Annotated[int, Field(strict=True, ge=-(10**18), le=10**18)]
+"""An amount of money in euro cents; wide enough for every sum of a period."""
 
 Currency = Literal["EUR"]
 

@@ -110,6 +110,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{quantity}: {value} angefragt, {free} frei.",
         "{quantity}: {value} requested, {free} free.",
     ),
+    "implausible_amount": (
+        "{measure}: {value} ergäbe mehr als {limit} in einem Posten.",
+        "{measure}: {value} would come to more than {limit} in one item.",
+    ),
     "booking_id_taken": (
         "Die Buchungskennung {id} ist bereits vergeben.",
         "The booking id {id} is taken.",

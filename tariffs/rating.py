@@ -6,10 +6,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 from allmende.schemas.money import euro, plain
+from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Component, Free, PerUnit, Tariff
 
 from .rounding import to_cents
 from .terms import price_of
+
+AMOUNT_CENTS_MAX = 10**11
+"""A billion euro: more in one booking or record is a slip of the pen and would spoil the sums."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,25 @@ def rate_one_time(tariff: Tariff, consumer_class: str | None, booked: Mapping[st
     ]
 
 
+def refuse_amount(
+    tariff: Tariff, consumer_class: str | None, billing: str, measured: Mapping[str, Decimal]
+) -> Rejected | None:
+    """Refuse quantities that no statement could hold, before they are booked or recorded."""
+    for component in tariff.components:
+        price = price_of(component, consumer_class)
+        quantity = measured.get(component.measure)
+        if component.billing != billing or quantity is None or not isinstance(price, PerUnit):
+            continue
+        if quantity * price.amount * 100 > AMOUNT_CENTS_MAX * price.per:
+            return rejected(
+                "implausible_amount",
+                measure=component.measure,
+                value=plain(quantity),
+                limit=euro(AMOUNT_CENTS_MAX),
+            )
+    return None
+
+
 def rate(tariff: Tariff, component: Component, consumer_class: str | None, quantity: Decimal) -> Line:
     """Rate one component.
 
@@ -88,7 +111,8 @@ def rate(tariff: Tariff, component: Component, consumer_class: str | None, quant
 
 
 def _short(number: Decimal) -> str:
-    return plain(number.normalize())
+    text = plain(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _comma(number: str) -> str:

@@ -160,7 +160,7 @@ class BillingHandler:
         if isinstance(charged, Rejected):
             return refuse(message, charged)
         await store.save_levy(tx, charged, now)
-        return Outgoing(charged, cause=message, subject=charged.levy_id)
+        return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)
 
     async def _close(
         self, tx: AsyncConnection, message: Incoming, period: str, now: dt.datetime

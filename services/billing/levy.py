@@ -1,16 +1,25 @@
 """Levies: a cost of the cooperative, shared by a key."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
 from allmende.schemas.billing import ChargeLevy, LevyCharged, LevyShare
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.tariffs.allocation import allocate
+from allmende.tariffs.allocation import Share, allocate
+
+
+@dataclasses.dataclass(frozen=True)
+class Levy:
+    """A levy with the story of every share, which only the member's own statement tells."""
+
+    fact: LevyCharged
+    shares: tuple[Share, ...]
 
 
 def charge(
     command: ChargeLevy, levy_id: str, *, lands: Mapping[str, str | None], period_is_closed: bool
-) -> LevyCharged | Rejected:
+) -> Levy | Rejected:
     """Spread a cost over the members.
 
     Args:
@@ -28,20 +37,13 @@ def charge(
     shares = allocate(command.amount_cents, key, holder_of)
     if isinstance(shares, Rejected):
         return shares
-    return LevyCharged(
+    fact = LevyCharged(
         levy_id=levy_id,
         period=command.period,
         title=command.title,
         amount_cents=command.amount_cents,
         key_id=key.key_id,
         key_version=key.version,
-        shares=tuple(
-            LevyShare(
-                member=share.member,
-                amount_cents=share.amount_cents,
-                trace_de=share.trace_de,
-                trace_en=share.trace_en,
-            )
-            for share in shares
-        ),
+        shares=tuple(LevyShare(member=share.member, amount_cents=share.amount_cents) for share in shares),
     )
+    return Levy(fact, tuple(shares))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from allmende.schemas.billing import (
     ChargeLine,
-    LevyCharged,
     SettlementClosed,
     StatementIssued,
     StatementItem,
@@ -18,6 +17,7 @@ from allmende.schemas.rejections import Rejected, rejected
 from allmende.tariffs.rating import Line, rate_one_time, rate_usage
 
 from .ledger import Entry, entries_of
+from .levy import Levy
 from .netting import Obligation, net
 from .usage import Counted
 
@@ -49,7 +49,7 @@ def close(  # noqa: PLR0913 - what a period consists of
     clearing_house: str,
     counted: Sequence[Counted],
     starting: Sequence[BookingConfirmed],
-    levies: Sequence[LevyCharged],
+    levies: Sequence[Levy],
     now: dt.datetime,
 ) -> Closing:
     """Rate, state and net a period.
@@ -126,8 +126,8 @@ def _charge(
     )
 
 
-def _levy_lines(levy: LevyCharged, clearing_house: str) -> list[ChargeLine]:
-    first = dt.date.fromisoformat(f"{levy.period}-01")
+def _levy_lines(levy: Levy, clearing_house: str) -> list[ChargeLine]:
+    first = dt.date.fromisoformat(f"{levy.fact.period}-01")
     last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
     return [
         ChargeLine(
@@ -135,7 +135,7 @@ def _levy_lines(levy: LevyCharged, clearing_house: str) -> list[ChargeLine]:
             kind="levy",
             payer=share.member,
             payee=clearing_house,
-            title=levy.title,
+            title=levy.fact.title,
             service_from=first,
             service_to=last,
             amount_cents=share.amount_cents,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
@@ -11,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import LevyCharged, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
+from allmende.tariffs.allocation import Share
 
+from .levy import Levy
 from .usage import Counted, digest_of, period_of
 
 _SAVE_BOOKINGS = text("""
@@ -116,11 +119,14 @@ _CHARGE_ONE_TIME = text("""
 """)
 
 _SAVE_LEVY = text("""
-    insert into levy (levy_id, period, title, amount_cents, charged_at, document)
-    values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json))
+    insert into levy (levy_id, period, title, amount_cents, charged_at, document, shares)
+    values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json),
+            cast(:shares as json))
 """)
 
-_LEVIES = text("select document::text from levy where period = :period order by charged_at, levy_id")
+_LEVIES = text(
+    "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,25 +285,29 @@ async def charge_one_time(tx: AsyncConnection, period: str) -> list[BookingConfi
     return [BookingConfirmed.model_validate_json(row[0]) for row in rows]
 
 
-async def save_levy(tx: AsyncConnection, levy: LevyCharged, now: dt.datetime) -> None:
+async def save_levy(tx: AsyncConnection, levy: Levy, now: dt.datetime) -> None:
     """Store a levy with its shares."""
     await tx.execute(
         _SAVE_LEVY,
         {
-            "levy_id": levy.levy_id,
-            "period": levy.period,
-            "title": levy.title,
-            "amount_cents": levy.amount_cents,
+            "levy_id": levy.fact.levy_id,
+            "period": levy.fact.period,
+            "title": levy.fact.title,
+            "amount_cents": levy.fact.amount_cents,
             "charged_at": now,
-            "document": levy.model_dump_json(),
+            "document": levy.fact.model_dump_json(),
+            "shares": json.dumps([dataclasses.asdict(share) for share in levy.shares], ensure_ascii=False),
         },
     )
 
 
-async def levies_of(tx: AsyncConnection, period: str) -> list[LevyCharged]:
+async def levies_of(tx: AsyncConnection, period: str) -> list[Levy]:
     """Load the levies of a period."""
     rows = await tx.execute(_LEVIES, {"period": period})
-    return [LevyCharged.model_validate_json(row[0]) for row in rows]
+    return [
+        Levy(LevyCharged.model_validate_json(row[0]), tuple(Share(**share) for share in json.loads(row[1])))
+        for row in rows
+    ]
 
 
 def _reported(row: Sequence[object]) -> Reported:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from allmende.schemas.billing import UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.rejections import Rejected, rejected
+from allmende.tariffs.rating import refuse_amount
 
 _CALENDAR = ZoneInfo("Europe/Berlin")
 
@@ -64,7 +65,10 @@ def decide(
     day = record.start.astimezone(_CALENDAR).date()
     if day < booking.start or (booking.end is not None and day > booking.end):
         return rejected("outside_booking", start=booking.start, end=booking.end or "…")
-    return Accepted()
+    return (
+        refuse_amount(booking.tariff, booking.consumer_class, "usage", {record.meter: record.quantity})
+        or Accepted()
+    )
 
 
 def period_of(instant: dt.datetime) -> str:

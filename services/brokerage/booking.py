@@ -10,6 +10,7 @@ from allmende.schemas.catalog import Offering, Plan
 from allmende.schemas.money import plain
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.tariffs.order import refuse_order
+from allmende.tariffs.rating import refuse_amount
 from allmende.tariffs.terms import refuse_class, tariff_on
 
 CapacityKey = tuple[str, str, str]
@@ -75,6 +76,7 @@ def decide(  # noqa: PLR0913 - what a decision depends on
     refusal = (
         refuse_class(tariff, consumer_class)
         or refuse_order(plan, request.quantities)
+        or refuse_amount(tariff, consumer_class, "one_time", request.quantities)
         or refuse_capacity(offering.offering_id, plan, request.quantities, free)
     )
     if refusal is not None:

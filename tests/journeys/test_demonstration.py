@@ -42,7 +42,9 @@ async def figures(market: up.Market) -> dict[str, Any]:
     """What the ledger holds, read from the database and not from the demonstration's output."""
     connection = await asyncpg.connect(market.admin_url("billing"))
     try:
-        positions = await connection.fetch("select party, sum(amount_cents)::bigint from posting group by party")
+        positions = await connection.fetch(
+            "select party, sum(amount_cents)::bigint from posting group by party"
+        )
         lines, records = await connection.fetchrow(
             "select count(*), sum((document->>'records')::int) from charge_line"
         )

@@ -294,15 +294,7 @@ def _levy_charged() -> LevyCharged:
         amount_cents=1_200_000,
         key_id="inhabitants-north",
         key_version=1,
-        shares=tuple(
-            LevyShare(
-                member=member,
-                amount_cents=cents,
-                trace_de="Anteil nach Einwohnern",
-                trace_en="share by inhabitants",
-            )
-            for member, cents in shares.items()
-        ),
+        shares=tuple(LevyShare(member=member, amount_cents=cents) for member, cents in shares.items()),
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.builders import component, decimals, tariff
 
 from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Tariff
-from allmende.tariffs.rating import rate, rate_one_time, rate_usage
+from allmende.tariffs.rating import rate, rate_one_time, rate_usage, refuse_amount
 from allmende.tariffs.rounding import to_cents
 
 
@@ -117,3 +117,10 @@ def test_what_is_counted_together_is_rated_together(first: int, second: int) -> 
     a_third: Tariff = tariff(component("0.01", per="3"))
     (together,) = rate_usage(a_third, None, {"hours": Decimal(first + second)})
     assert together.amount_cents == to_cents(Fraction(first + second, 3))
+
+
+@pytest.mark.parametrize(("quantity", "is_refused"), [("100000000", False), ("100000001", True)])
+def test_more_than_a_statement_can_hold_is_refused_before_it_counts(quantity: str, is_refused: bool) -> None:
+    priced = component("10", measure="cores")
+    refused = refuse_amount(tariff(priced), None, priced.billing, {"cores": Decimal(quantity)})
+    assert (refused is not None) is is_refused

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from support.builders import key, uid
 from support.keys import GAFINHG_CENTS, KOENIGSTEINER_2019
 
-from allmende.schemas.billing import ChargeLevy, LevyCharged
+from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import AllocationKey
-from allmende.services.billing.levy import charge
+from allmende.services.billing.levy import Levy, charge
 
 LANDS = {"desy": "Hamburg", "gsi": "Hessen", "uni": "Hessen"}
 BY_LAND = key({"Hamburg": 1, "Hessen": 2}, holders="land")
@@ -24,21 +24,22 @@ def charged(
     amount: int = 10_000,
     *,
     closed: bool = False,
-) -> LevyCharged | Rejected:
+) -> Levy | Rejected:
     command = ChargeLevy(period="2026-04", title="Geschäftsstelle", amount_cents=amount, key=by)
     return charge(command, uid(7), lands=LANDS if lands is None else lands, period_is_closed=closed)
 
 
-def shares(found: LevyCharged | Rejected) -> dict[str, int]:
-    assert isinstance(found, LevyCharged), found
+def shares(found: Levy | Rejected) -> dict[str, int]:
+    assert isinstance(found, Levy), found
     return {share.member: share.amount_cents for share in found.shares}
 
 
 def test_by_land_the_members_of_one_land_share_its_part() -> None:
     found = charged(BY_LAND)
     assert shares(found) == {"desy": 3_333, "gsi": 3_334, "uni": 3_333}
-    assert isinstance(found, LevyCharged)
-    assert (found.levy_id, found.amount_cents, found.key_id, found.key_version) == (
+    assert isinstance(found, Levy)
+    fact = found.fact
+    assert (fact.levy_id, fact.amount_cents, fact.key_id, fact.key_version) == (
         uid(7),
         10_000,
         "schluessel",
@@ -91,7 +92,7 @@ def test_what_cannot_be_charged_is_refused(
 
 def test_a_key_holds_from_the_day_it_takes_effect() -> None:
     by = key({"Hamburg": 1, "Hessen": 1}, holders="land", effective_from=dt.date(2026, 4, 1))
-    assert isinstance(charged(by), LevyCharged)
+    assert isinstance(charged(by), Levy)
 
 
 def test_participants_take_over_what_has_no_member() -> None:

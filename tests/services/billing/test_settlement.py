@@ -1,5 +1,6 @@
 """Closing a period, purely: lines, statements and positions, whatever the order of the input."""
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import NOW, booking, component, decimals, key, tariff, uid
 
-from allmende.schemas.billing import ChargeLevy, LevyCharged
+from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.brokerage import BookingConfirmed
-from allmende.services.billing.levy import charge
+from allmende.services.billing.levy import Levy, charge
 from allmende.services.billing.settlement import Closing, close, refuse_closing
 from allmende.services.billing.usage import Counted
 
@@ -30,7 +31,7 @@ def counted(each: BookingConfirmed, hours: int | str = 10, records: int = 2) -> 
     return Counted(each, {"hours": Decimal(hours)}, {"hours": records}, first, last)
 
 
-def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> LevyCharged:
+def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> Levy:
     command = ChargeLevy(
         period=PERIOD,
         title="Geschäftsstelle",
@@ -38,14 +39,14 @@ def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> LevyCharged:
         key=key(dict.fromkeys(MEMBERS, 1), **changes),
     )
     found = charge(command, uid(number), lands=dict.fromkeys(MEMBERS), period_is_closed=False)
-    assert isinstance(found, LevyCharged)
+    assert isinstance(found, Levy)
     return found
 
 
 def closed(
     usage: Sequence[Counted] = (),
     starting: Sequence[BookingConfirmed] = (),
-    levies: Sequence[LevyCharged] = (),
+    levies: Sequence[Levy] = (),
     members: Sequence[str] = MEMBERS,
 ) -> Closing:
     return close(
@@ -112,7 +113,8 @@ def test_levies_become_lines_between_members_and_the_clearing_house() -> None:
     ("period", "last"), [("2024-02", 29), ("2026-02", 28), ("2025-12", 31), ("2026-01", 31)]
 )
 def test_a_levy_serves_its_whole_month(period: str, last: int) -> None:
-    charged = levy().model_copy(update={"period": period})
+    charged = levy()
+    charged = dataclasses.replace(charged, fact=charged.fact.model_copy(update={"period": period}))
     assert {line.service_to.day for line in closed(levies=[charged]).lines} == {last}
 
 

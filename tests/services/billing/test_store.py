@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
 from support.desk import Desk, NewDesk
 
-from allmende.schemas.billing import ChargeLevy, LevyCharged, UsageRecord
+from allmende.schemas.billing import ChargeLevy, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.services.billing import books, levy, settlement, store
 from allmende.services.billing.handlers import BillingHandler
@@ -191,7 +191,7 @@ async def test_waiting_ends_once(billing: Desk) -> None:
 async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
     command = ChargeLevy(period="2026-04", title="Büro", amount_cents=10**15, key=key({"desy": 1, "lrz": 2}))
     charged = levy.charge(command, uid(5), lands={"desy": None, "lrz": None}, period_is_closed=False)
-    assert isinstance(charged, LevyCharged)
+    assert isinstance(charged, levy.Levy)
     async with billing.engine.begin() as tx:
         await store.save_levy(tx, charged, NOW)
         assert await store.levies_of(tx, "2026-04") == [charged]

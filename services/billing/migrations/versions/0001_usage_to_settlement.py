@@ -52,7 +52,8 @@ create table levy (
     title        text        not null,
     amount_cents bigint      not null,
     charged_at   timestamptz not null,
-    document     json        not null
+    document     json        not null,
+    shares       json        not null
 );
 create index levy_of_period on levy (period);
 
