@@ -4,6 +4,7 @@ import asyncio
 import collections
 import json
 import time
+from collections.abc import Mapping
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -21,6 +22,9 @@ WAITING_MAX = 5_000
 WAITING_BYTES_MAX = 64 << 20
 _REQUEST_BYTES_MAX = 8 << 20
 _REFUSED_PAUSE_SECONDS = 0.25
+_OPEN_MAX = 2
+_FULFILLED = frozenset({"Batch Completed", "Message Size Exceeds MaxBytes"})
+"""What the server says when a request has brought all that it may; the other reasons are refusals."""
 
 
 class Inflow:
@@ -97,24 +101,28 @@ class ContinuousPull:
         self._not_before = 0.0
         self._subscription: Subscription | None = None
         self._inbox = ""
+        self._asked = 0
+        self._open: set[str] = set()
 
     async def start(self) -> None:
         """Subscribe and ask for the first messages."""
         self._inbox = self._connection.new_inbox()
         self._subscription = await self._connection.subscribe(
-            self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+            f"{self._inbox}.*", cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
         await self._ask()
 
     async def renew(self, *, now: bool = False) -> None:
         """Ask again if the last request is over by the clock, or at once."""
         if now or time.monotonic() - self._asked_at > EXPIRES_SECONDS:
+            # The older requests may live on at the server; their ends are not renewed, so they never pile up.
+            self._open.clear()
             self._credit = 0
             await self.top_up()
 
     async def top_up(self) -> None:
         """Ask for more when little is outstanding and there is room."""
-        little = self._credit <= self._batch // 2
+        little = self._credit <= self._batch // 2 and len(self._open) < _OPEN_MAX
         if little and self._inflow.has_room and time.monotonic() >= self._not_before:
             await self._ask()
 
@@ -126,15 +134,28 @@ class ContinuousPull:
     async def _ask(self) -> None:
         self._credit += self._batch
         self._asked_at = time.monotonic()
-        await self._connection.publish(self._next, self._request, reply=self._inbox)
+        self._asked += 1
+        reply = f"{self._inbox}.{self._asked}"
+        self._open.add(reply)
+        await self._connection.publish(self._next, self._request, reply=reply)
 
     async def _on_message(self, message: Msg) -> None:
         if message.reply:
             self._credit -= 1
             self._inflow.put(Delivery(message.subject, message.data, message.reply, message.headers))
-        else:
-            # A request is over. One that was refused is not repeated at once: that would make a tight circle.
+            if self._credit <= 0:
+                self._open.clear()  # all came that was asked for
+        elif message.subject in self._open:
+            self._end(message.subject, message.headers or {})
+        if self._credit <= self._batch // 2:
+            await self.top_up()
+
+    def _end(self, request: str, headers: Mapping[str, str]) -> None:
+        """A request is over, with so many messages left that will not come."""
+        self._open.discard(request)
+        self._credit -= int(headers.get("Nats-Pending-Messages", 0))
+        if not self._open:
             self._credit = 0
-            if (message.headers or {}).get("Status") != "408":
-                self._not_before = time.monotonic() + _REFUSED_PAUSE_SECONDS
-        await self.top_up()
+        if headers.get("Status") != "408" and headers.get("Description") not in _FULFILLED:
+            # Asking again at once would make a tight circle.
+            self._not_before = time.monotonic() + _REFUSED_PAUSE_SECONDS

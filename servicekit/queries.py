@@ -5,11 +5,10 @@ A refusal comes back as a `Rejection` under the header `Allmende-Rejected`.
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from allmende.schemas import permissions, registry
@@ -31,7 +30,21 @@ class Caller:
     sees_all: bool
 
 
+PAGE_BYTES_MAX = 400 * 1024
+"""What of a page fits into one reply, with room for a last item of the largest size."""
+
 Answer = Callable[[AsyncConnection, Caller, Any], Awaitable[Contract | Rejected]]
+
+
+def fitting(items: Iterable[Contract]) -> int:
+    """Count how many items, from the first, fit into one reply; at least one."""
+    count = size = 0
+    for item in items:
+        size += len(item.model_dump_json())
+        if count and size > PAGE_BYTES_MAX:
+            break
+        count += 1
+    return count
 
 
 def answer_all(
@@ -42,6 +55,11 @@ def answer_all(
         _subscribe(broker, engine, register, registry.query(name), answer)
 
 
+async def _as_it_came(message: NatsMessage) -> bytes:
+    """Leave the body to `read`: the framework's own reader is overrun by deep nesting."""
+    return message.body
+
+
 def _subscribe(
     broker: NatsBroker,
     engine: AsyncEngine,
@@ -50,12 +68,16 @@ def _subscribe(
     answer: Answer,
 ) -> None:
     @broker.subscriber(
-        f"ask.*.{query.name}", queue=query.service, title=query.name, description=query.summary
+        f"ask.*.{query.name}",
+        queue=query.service,
+        title=query.name,
+        description=query.summary,
+        decoder=_as_it_came,
     )
     async def reply(message: NatsMessage) -> NatsResponse:
         try:
             found = await _answer(message)
-        except (SQLAlchemyError, OSError):
+        except Exception:  # whatever it was, silence would cost the asker a time-out and tell nothing
             log.exception("the query %s failed", query.name)
             found = rejected("unavailable")
         if isinstance(found, Rejected):

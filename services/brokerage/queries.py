@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.brokerage import Bookings, ListBookings
-from allmende.servicekit.queries import Answer, Caller
+from allmende.servicekit.queries import Answer, Caller, fitting
 
 from . import store
 
@@ -20,8 +20,8 @@ async def list_bookings(connection: AsyncConnection, caller: Caller, asked: List
         after=asked.after,
         limit=asked.limit + 1,
     )
-    page = found[: asked.limit]
-    more = len(found) > asked.limit
+    page = found[: min(asked.limit, fitting(booking for _, booking in found))]
+    more = len(found) > len(page)
     return Bookings(bookings=tuple(booking for _, booking in page), next_after=page[-1][0] if more else None)
 
 

@@ -1,16 +1,22 @@
 """Raw connections and a workshop for the tests of the kit."""
 
+import asyncio
 import contextlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.broker import Connections
 from support.fixtures import NewMarket
-from support.workshop import NewWorkshop, Workshop
+from support.workshop import SERVICE, NewWorkshop, Workshop
 
 from allmende.servicekit import loop
-from allmende.servicekit.testing import Sandbox
+from allmende.servicekit.embedded.postgres import EmbeddedPostgres
+from allmende.servicekit.testing import Sandbox, Templates
+from allmende.servicekit.up import installed_services
 
 
 @pytest.fixture
@@ -34,3 +40,25 @@ async def workshop(
             return await stack.enter_async_context(Workshop(market, connections))
 
         yield make
+
+
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A database server that may be stopped."""
+    folder = Path(tempfile.mkdtemp(prefix="allmende-outage-"))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder / "postgres", durable=False)
+    await asyncio.to_thread(server.start)
+    yield server
+    await asyncio.to_thread(server.stop)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def own_market(own_postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A market of the brokerage alone on that server."""
+    services = [service for service in installed_services() if service.name == SERVICE]
+    templates = Templates(own_postgres, services)
+    await templates.prepare()
+    async with Sandbox(tmp_path, templates, ["desy", "lrz"]) as found:
+        yield found

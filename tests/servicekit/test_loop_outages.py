@@ -3,11 +3,7 @@
 import asyncio
 import datetime as dt
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from support.broker import eventually, gaps, stored
@@ -16,35 +12,13 @@ from support.workshop import SERVICE, NewWorkshop, new_ids, request
 
 from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
 from allmende.servicekit.embedded.postgres import EmbeddedPostgres
-from allmende.servicekit.testing import Sandbox, Templates
-from allmende.servicekit.up import installed_services
-
-
-@pytest.fixture
-async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
-    """A database server that may be stopped."""
-    folder = Path(tempfile.mkdtemp(prefix="allmende-outage-"))
-    folder.chmod(0o711)
-    server = EmbeddedPostgres(folder / "postgres", durable=False)
-    await asyncio.to_thread(server.start)
-    yield server
-    await asyncio.to_thread(server.stop)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-async def market(own_postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    services = [service for service in installed_services() if service.name == SERVICE]
-    templates = Templates(own_postgres, services)
-    await templates.prepare()
-    async with Sandbox(tmp_path, templates, ["desy", "lrz"]) as found:
-        yield found
+from allmende.servicekit.testing import Sandbox
 
 
 async def test_the_database_goes_away_and_comes_back(
-    workshop: NewWorkshop, market: Sandbox, own_postgres: EmbeddedPostgres
+    workshop: NewWorkshop, own_market: Sandbox, own_postgres: EmbeddedPostgres
 ) -> None:
-    shop = await workshop(market=market)
+    shop = await workshop(market=own_market)
     before, during, after = new_ids(50), new_ids(50), new_ids(50)
     loop = await shop.start(batch_max=5)
     await shop.send(*(request(id_=id_) for id_ in before))
@@ -63,9 +37,9 @@ async def test_the_database_goes_away_and_comes_back(
 
 
 async def test_an_idle_service_says_that_the_database_is_away(
-    workshop: NewWorkshop, market: Sandbox, own_postgres: EmbeddedPostgres
+    workshop: NewWorkshop, own_market: Sandbox, own_postgres: EmbeddedPostgres
 ) -> None:
-    shop = await workshop(market=market)
+    shop = await workshop(market=own_market)
     loop = await shop.start()
     await asyncio.to_thread(own_postgres.stop)
     await eventually(lambda: loop.trouble is not None)
@@ -77,11 +51,11 @@ async def test_an_idle_service_says_that_the_database_is_away(
 
 async def test_told_to_stop_while_the_database_is_away(
     workshop: NewWorkshop,
-    market: Sandbox,
+    own_market: Sandbox,
     own_postgres: EmbeddedPostgres,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = await workshop(market=market)
+    shop = await workshop(market=own_market)
     ids = new_ids(10)
     loop = await shop.start()
     await asyncio.to_thread(own_postgres.stop)

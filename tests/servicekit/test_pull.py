@@ -74,17 +74,6 @@ async def test_waiting_for_the_first_only() -> None:
     assert await taking == []
 
 
-async def test_what_waits_already_is_not_taken_in_twice() -> None:
-    """A slow service must not drown in the redeliveries of what it has not come to yet."""
-    inflow = Inflow()
-    for sender in ("desy", "lrz"):
-        inflow.put(Delivery(f"cmd.s0.{sender}.a.b.c", b"", f"$JS.ACK.CMD_s0.brokerage.1.7{sender}.7.1.0"))
-        inflow.put(Delivery(f"cmd.s0.{sender}.a.b.c", b"", f"$JS.ACK.CMD_s0.brokerage.2.7{sender}.9.2.0"))
-    assert len(await inflow.take(10, 1)) == 2
-    inflow.put(Delivery("cmd.s0.desy.a.b.c", b"", "$JS.ACK.CMD_s0.brokerage.3.7desy.11.3.0"))
-    assert len(await inflow.take(10, 1)) == 1, "it is taken in again once it is out"
-
-
 async def test_2000_waiting_commands_delay_nobody(workshop: NewWorkshop) -> None:
     shop = await workshop(*SAME_SHARD, "desy")
     flood = new_ids(2_000)
@@ -156,6 +145,35 @@ async def test_more_than_one_request_asks_for(flow: ContinuousPull, hub: Client)
     await flow.start()
     await send(hub, 105)
     assert await taken(flow, 105) == [b"%d" % number for number in range(105)]
+
+
+async def test_nothing_is_asked_for_while_enough_waits(
+    flow: ContinuousPull, hub: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database is away, messages stay in the stream."""
+    monkeypatch.setattr(pull, "WAITING_MAX", 30)
+    await flow.start()
+    await send(hub, 200)
+    await eventually(lambda: not flow._inflow.has_room)
+    await eventually(lambda: _is(waiting(hub), 0))
+    assert flow._inflow._count <= 30 + 2 * 10
+    found: list[bytes] = []
+
+    async def drained() -> bool:
+        found.extend(each.body for each in await flow._inflow.take(7, 0.05))
+        await flow.top_up()  # as the loop does
+        return len(found) == 200
+
+    await eventually(drained)
+    assert found == [b"%d" % number for number in range(200)]
+
+
+async def test_a_request_that_is_fulfilled_makes_no_pause(flow: ContinuousPull, hub: Client) -> None:
+    await send(hub, 500)
+    await flow.start()
+    began = asyncio.get_running_loop().time()
+    await taken(flow, 500)
+    assert asyncio.get_running_loop().time() - began < 50 * pull._REFUSED_PAUSE_SECONDS / 4
 
 
 async def test_requests_go_on_when_nothing_comes(flow: ContinuousPull, hub: Client) -> None:
