@@ -14,7 +14,8 @@ test: .venv/.stamp-dev ## Run the tests; ARGS="-k money" picks some
 check: .venv/.stamp-dev ## Check format, style, types, import contracts and generated contracts
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy -p allmende -p tests -p bench
+	.venv/bin/mypy -p allmende
+	.venv/bin/mypy tests bench deploy
 	.venv/bin/lint-imports
 	.venv/bin/python -m allmende.schemas.generate --check
 	.venv/bin/python deploy/example/generate.py --check

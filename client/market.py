@@ -268,12 +268,12 @@ class Market:
         """
         message = registry.message_of(data)
         command_id = id or str(uuid.uuid4())
-        body, message_id = self._seal(message, command_id, data)
+        body, headers = self._seal(message, command_id, data)
         outcome: asyncio.Future[Contract] = asyncio.get_running_loop().create_future()
         self._waiting[command_id] = (message, outcome)
         try:
             async with asyncio.timeout(answer_seconds):
-                return await self._repeat_until(outcome, f"{message.noun}.{message.verb}", body, message_id)
+                return await self._repeat_until(outcome, f"{message.noun}.{message.verb}", body, headers)
         except TimeoutError:
             raise Unanswered(
                 f"no outcome of {message.name} {command_id} within {answer_seconds:g} s"
@@ -287,7 +287,8 @@ class Market:
             raise TypeError(f"{type(data).__name__} was answered by {type(outcome).__name__}")
         return outcome
 
-    def _seal(self, message: registry.MessageType, id_: str, data: Contract) -> tuple[bytes, str]:
+    def _seal(self, message: registry.MessageType, id_: str, data: Contract) -> tuple[bytes, dict[str, str]]:
+        traceparent = self._traceparent()
         data_json = data.model_dump_json().encode()
         body = seal(
             id=id_,
@@ -295,20 +296,22 @@ class Market:
             type=message.type,
             time=dt.datetime.now(dt.UTC),
             data_json=data_json,
-            traceparent=self._traceparent(),
+            traceparent=traceparent,
         )
-        return body, f"{message.type}:{id_}:{hashlib.sha256(data_json).hexdigest()[:32]}"
+        message_id = f"{message.type}:{id_}:{hashlib.sha256(data_json).hexdigest()[:32]}"
+        return body, {"Nats-Msg-Id": message_id, "traceparent": traceparent}
 
     def _traceparent(self) -> str:
         sampled = random.random() < self._trace_ratio  # noqa: S311 - not a secret
         return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-{'01' if sampled else '00'}"
 
     async def _repeat_until(
-        self, outcome: "asyncio.Future[Contract]", subject: str, body: bytes, message_id: str
+        self, outcome: "asyncio.Future[Contract]", subject: str, body: bytes, headers: dict[str, str]
     ) -> Contract:
+        message_id = headers["Nats-Msg-Id"]
         pause, name = 1.0, message_id
         while True:
-            confirmed = await self._store(subject, body, {"Nats-Msg-Id": name})
+            confirmed = await self._store(subject, body, headers | {"Nats-Msg-Id": name})
             if confirmed:
                 # What the stream holds already it would swallow, and with it the wish to hear the outcome
                 # again; so a repetition gets a name of its own. The services decide each command once,

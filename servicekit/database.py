@@ -6,7 +6,7 @@ than each table grants, so append-only tables are append-only to the service as 
 
 import dataclasses
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 from sqlalchemy.engine import URL, make_url
@@ -52,7 +52,7 @@ def _with(url: str, *, database: str, user: str | None = None, password: str | N
     place = parts.netloc.rpartition("@")[2]
     credentials = parts.netloc.rpartition("@")[0]
     if user is not None:
-        credentials = user if password is None else f"{user}:{password}"
+        credentials = user if password is None else f"{user}:{quote(password, safe='')}"
     netloc = f"{credentials}@{place}" if credentials else place
     query = f"?{urlencode(parse_qsl(parts.query))}" if parts.query else ""
     return f"{parts.scheme}://{netloc}/{database}{query}"
@@ -89,16 +89,15 @@ async def create(database: ServiceDatabase) -> None:
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise unreachable(database.admin_url, error) from None
     try:
+        # Held until the connection closes: two who alter one role at once disturb each other.
+        await admin.execute("select pg_advisory_lock(724584)")
         await _create_role(admin, database.owner, "nologin")
-        password = f"password '{database.password}'" if database.password else ""
+        password = f"password {_literal(database.password)}" if database.password else ""
         await _create_role(admin, database.name, f"login {password}")
         # A role that is not superuser may set the owner only as a member of it.
         await admin.execute(f"grant {database.owner} to current_user")
         if not await admin.fetchval("select 1 from pg_database where datname = $1", database.name):
-            try:
-                await admin.execute(f"create database {database.name} owner {database.owner}")
-            except asyncpg.DuplicateDatabaseError:
-                return
+            await admin.execute(f"create database {database.name} owner {database.owner}")
         await admin.execute(f"revoke all on database {database.name} from public")
         await admin.execute(f"grant connect on database {database.name} to {database.name}")
     except asyncpg.InsufficientPrivilegeError as error:
@@ -112,6 +111,11 @@ async def create(database: ServiceDatabase) -> None:
 async def _create_role(admin: asyncpg.Connection, name: str, options: str) -> None:
     verb = "alter" if await admin.fetchval("select 1 from pg_roles where rolname = $1", name) else "create"
     await admin.execute(f"{verb} role {name} {options}")
+
+
+def _literal(value: str) -> str:
+    """Quote a text for statements that take no parameters, whatever is in it."""
+    return "e'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def unreachable(url: str, error: BaseException) -> Fault:

@@ -6,7 +6,8 @@ from pathlib import Path
 from alembic import command, context, op
 from alembic.config import Config
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from .database import ServiceDatabase, async_url, unreachable
 from .ddl import MESSAGING_V1, MESSAGING_V1_GRANTS
@@ -24,14 +25,25 @@ async def migrate(database: ServiceDatabase, migrations: Path) -> None:
     url = async_url(database.owner_admin_url)
     admin = create_async_engine(url)
     try:
-        async with admin.begin() as connection:
-            await connection.exec_driver_sql("select pg_advisory_xact_lock(724583)")
-            await connection.exec_driver_sql(f"set local role {database.owner}")
-            await connection.run_sync(_upgrade, database, migrations)
-    except OSError as error:
-        raise unreachable(database.admin_url, error) from None
+        connection = await _connect(database, admin)
+        try:
+            async with connection.begin():
+                await connection.exec_driver_sql("select pg_advisory_xact_lock(724583)")
+                await connection.exec_driver_sql(f"set local role {database.owner}")
+                await connection.run_sync(_upgrade, database, migrations)
+        finally:
+            await connection.close()
     finally:
         await admin.dispose()
+
+
+async def _connect(database: ServiceDatabase, admin: AsyncEngine) -> AsyncConnection:
+    try:
+        return await admin.connect()
+    except (OSError, TimeoutError) as error:
+        raise unreachable(database.admin_url, error) from None
+    except DBAPIError as error:
+        raise unreachable(database.admin_url, error.orig or error) from None
 
 
 def _upgrade(connection: Connection, database: ServiceDatabase, migrations: Path) -> None:

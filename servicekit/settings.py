@@ -25,8 +25,8 @@ class Settings:
 
     service: str
     nats_url: str
-    nats_seed: str
-    database_url: str
+    nats_seed: str = dataclasses.field(repr=False)
+    database_url: str = dataclasses.field(repr=False)
     register: MemberRegister
     health_host: str = "127.0.0.1"
     health_port: int = 0
@@ -47,12 +47,16 @@ class Settings:
                 raise Fault(f"The environment variable {name} is not set; the service {service} needs it.")
             return value
 
-        def number(name: str, default: float) -> float:
+        def number(name: str, default: float, least: float, most: float) -> float:
             value = environment.get(name, "")
             try:
-                return float(value or default)
+                found = float(value or default)
             except ValueError:
                 raise Fault(f"The environment variable {name} must be a number, not {value!r}.") from None
+            if not least <= found <= most:
+                limits = f"from {least:g} to {most:g}"
+                raise Fault(f"The environment variable {name} must be a number {limits}, not {value!r}.")
+            return found
 
         return cls(
             service=service,
@@ -61,9 +65,9 @@ class Settings:
             database_url=need("ALLMENDE_DATABASE_URL"),
             register=read_register(Path(need("ALLMENDE_REGISTER"))),
             health_host=environment.get("ALLMENDE_HEALTH_HOST", "127.0.0.1"),
-            health_port=int(number("ALLMENDE_HEALTH_PORT", 0)),
-            park_seconds=number("ALLMENDE_PARK_SECONDS", 60.0),
-            batch_max=int(number("ALLMENDE_BATCH_MAX", 500)),
+            health_port=int(number("ALLMENDE_HEALTH_PORT", 0, 0, 65_535)),
+            park_seconds=number("ALLMENDE_PARK_SECONDS", 60.0, 0, 86_400),
+            batch_max=int(number("ALLMENDE_BATCH_MAX", 500, 1, 10_000)),
             trace_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         )
 

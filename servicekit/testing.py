@@ -106,8 +106,13 @@ class Sandbox:
         """Start the server, provision the streams and copy the databases, all at once."""
         names = [service.name for service in self.templates.services]
         copying = asyncio.gather(*(self.templates.copy(name) for name in names))
-        await self.start_nats()
-        copies = await copying
+        try:
+            await self.start_nats()
+            copies = await copying
+        except BaseException:
+            copying.cancel()
+            await asyncio.to_thread(self.nats.stop)
+            raise
         self.databases = dict(zip(names, copies, strict=True))
         return self
 

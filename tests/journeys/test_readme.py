@@ -5,10 +5,11 @@ import re
 import sys
 from pathlib import Path
 
+from support.processes import output_of
+
 from allmende.demo.play import play
 from allmende.demo.register import prepare
 from allmende.servicekit.testing import Sandbox, Templates
-from support.processes import output_of
 
 README = Path(__file__).parents[2] / "README.md"
 

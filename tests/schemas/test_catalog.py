@@ -14,7 +14,7 @@ def tariff(version: int, valid_from: int, valid_to: int | None = None, measure: 
     return Tariff(
         version=version,
         valid_from=dt.date(valid_from, 1, 1),
-        valid_to=valid_to and dt.date(valid_to, 12, 31),
+        valid_to=dt.date(valid_to, 12, 31) if valid_to else None,
         components=(
             Component(
                 id="setup",

@@ -24,7 +24,7 @@ def from_json(name: str, value: object) -> Any:
     return kind.validate_json(pydantic_core.to_json(value), strict=True)
 
 
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "Uuid": [UUID, "00000000-0000-0000-0000-000000000000"],
     "MemberId": ["abc", "weser-it", "a1b", "a" + "b" * 31],
     "Slug": ["a", "1", "vcpu_hours", "a-b", "x" * 48],
@@ -38,7 +38,7 @@ GOOD = {
     "Count": [0, 2**53],
 }
 
-BAD = {
+BAD: dict[str, list[Any]] = {
     "Uuid": [UUID.upper(), f"{{{UUID}}}", f"urn:uuid:{UUID}", UUID.replace("-", ""), f"{UUID}\n", ""],
     "MemberId": ["ab", "1bc", "-bc", "ab-", "Abc", "a.b", "a b", "a*c", "a>c", "a" * 33, "äbc", "abc\n"],
     "Slug": ["", "-a", "a-", "A", "a.b", "x" * 49, "a\n", "ａ"],

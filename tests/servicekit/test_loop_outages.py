@@ -8,7 +8,7 @@ import signal
 import pytest
 from support.broker import eventually, gaps, stored
 from support.fixtures import Connect, NewMarket
-from support.workshop import SERVICE, NewWorkshop, new_ids, request
+from support.workshop import NewWorkshop, new_ids, request
 
 from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
 from allmende.servicekit.embedded.postgres import EmbeddedPostgres

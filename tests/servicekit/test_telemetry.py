@@ -1,6 +1,7 @@
 """One trace from a member's command through every service, and nothing for what nobody samples."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -11,9 +12,11 @@ from support import broker, examples
 from support.broker import Connections, eventually, stored
 from support.fixtures import NewMarket
 
-from allmende.schemas import registry
+from allmende.client import Market
+from allmende.client.market import Unanswered
+from allmende.schemas import registry, subjects
 from allmende.schemas.brokerage import RequestBooking
-from allmende.schemas.catalog import PublishOffering
+from allmende.schemas.catalog import PublishOffering, RetireOffering
 from allmende.schemas.contract import Contract
 from allmende.servicekit import telemetry
 from allmende.servicekit.messages import Incoming
@@ -149,3 +152,21 @@ def test_a_batch_that_fails_ends_its_spans(exported: InMemorySpanExporter) -> No
     with pytest.raises(asyncio.CancelledError), telemetry.batch("catalog", [message(SAMPLED)]):
         raise asyncio.CancelledError
     assert [span.end_time is not None for span in spans(exported)] == [True]
+
+
+async def test_the_client_sends_its_trace_as_attribute_and_header(
+    sandbox: NewMarket, connections: Connections
+) -> None:
+    market = await sandbox("desy")
+    hub = await connections.provisioner(market)
+    async with Market.connect(
+        market.url, member="desy", seed_file=market.key_file("desy"), trace_ratio=1.0
+    ) as desy:
+        with pytest.raises(Unanswered):
+            await desy.command(RetireOffering(offering_id="desy/x"), answer_seconds=0.2)
+    # The stream's consumers belong to the services, so the message is fetched by its number.
+    stream = subjects.command_stream(subjects.shard_of("desy"))
+    sent = await hub.jetstream().get_msg(stream, 1)
+    attribute = json.loads(sent.data or b"")["traceparent"]
+    assert (sent.headers or {})["traceparent"] == attribute
+    assert attribute.endswith("-01")

@@ -8,7 +8,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -22,8 +22,6 @@ from allmende.servicekit.clock import system_clock
 from allmende.servicekit.settings import read_secret
 from allmende.servicekit.testing import Sandbox
 
-T = TypeVar("T")
-
 
 async def synced(connection: Client) -> None:
     """Wait until the server has dealt with all that was sent, and its complaints are here."""
@@ -31,7 +29,7 @@ async def synced(connection: Client) -> None:
         await connection.flush()
 
 
-async def eventually(condition: Callable[[], Awaitable[T] | T], seconds: float = 20.0) -> T:
+async def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Wait until a condition holds; return what made it true."""
     deadline = time.monotonic() + seconds
     while True:

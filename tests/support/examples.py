@@ -43,7 +43,7 @@ from allmende.schemas.catalog import (
 from allmende.schemas.contract import Contract
 from allmende.schemas.envelope import seal
 from allmende.schemas.permissions import Role
-from allmende.schemas.register import MemberRegister, RegisteredMember
+from allmende.schemas.register import Land, MemberRegister, RegisteredMember
 from allmende.schemas.rejections import Rejected, Rejection, rejected
 from allmende.schemas.tariff import (
     AllocationKey,
@@ -73,7 +73,7 @@ NOW = dt.datetime(2026, 3, 12, 9, 30, 15, 250_000, tzinfo=dt.UTC)
 
 def register() -> MemberRegister:
     """The cooperative. The keys are well-formed, nobody holds their other halves."""
-    seats = {
+    seats: dict[str, tuple[str, Land]] = {
         "weser-it": ("Weser-IT, Anstalt des öffentlichen Rechts", "Bremen"),
         "alster-it": ("Alster-IT", "Hamburg"),
         "leine-it": ("Leine-Rechenzentrum", "Niedersachsen"),

@@ -1,4 +1,4 @@
-"""A service whose effects can be counted: the real loop on real servers around a handler that a test steers."""
+"""A service whose effects can be counted: the real loop on real servers, its handler steered by a test."""
 
 import asyncio
 import contextlib
@@ -127,21 +127,19 @@ class Workshop:
 
         connection = await self.connections.service(self.market, SERVICE, reconnected_cb=reconnected)
         engine = database.engine(self.market.databases[SERVICE], pool_size=2)
-        loop = kind(
-            **{
-                "service": SERVICE,
-                "office": "office",
-                "connection": connection,
-                "engine": engine,
-                "handler": self.handler,
-                "consumers": [
-                    *((subjects.command_stream(shard), SERVICE) for shard in range(subjects.SHARDS)),
-                    (subjects.EVENT_STREAM, f"svc_{SERVICE}"),
-                ],
-                "clock": system_clock,
-            }
-            | options
-        )
+        given: dict[str, Any] = {
+            "service": SERVICE,
+            "office": "office",
+            "connection": connection,
+            "engine": engine,
+            "handler": self.handler,
+            "consumers": [
+                *((subjects.command_stream(shard), SERVICE) for shard in range(subjects.SHARDS)),
+                (subjects.EVENT_STREAM, f"svc_{SERVICE}"),
+            ],
+            "clock": system_clock,
+        } | options
+        loop = kind(**given)
         self._running = _Running(loop, connection, engine, asyncio.create_task(loop.run()))
         await eventually(lambda: loop.trouble is None)
         return loop
