@@ -75,7 +75,10 @@ async def test_nats_keeps_its_messages_over_a_restart(sandbox: NewMarket, connec
     assert len(await stored(hub)) == 1
 
 
-async def test_a_sandbox_that_cannot_start_leaves_no_server(tmp_path: Path, templates: Templates) -> None:
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of refused connections
+async def test_a_sandbox_that_cannot_start_leaves_no_server(
+    tmp_path: Path, templates: Templates, connections: Connections
+) -> None:
     market = Sandbox(tmp_path, templates, ["desy"])
     market.hub = Sandbox(tmp_path / "other", templates, ["desy"]).hub  # keys that the home does not hold
     with pytest.raises(Fault):
