@@ -36,7 +36,7 @@ def messages(count: int, seed: int) -> list[Incoming]:
 async def postgres_limit(market: Sandbox, count: int, seed: int) -> float:
     """Transactions of the brokerage without NATS, in bookings/s."""
     engine = database.engine(market.databases["brokerage"])
-    handler = BrokerageHandler(market.register, 60)
+    handler = BrokerageHandler(market.register, 60, 36_500)
     load = messages(count, seed)
     published: list[int] = []
     started = time.perf_counter()

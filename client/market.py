@@ -341,6 +341,11 @@ class Market:
         received = _received(message)
         if received is None or received.event.causationid is None:
             return
+        if (
+            message.subject.startswith("bulletin.")
+            and getattr(received.data, "provider", None) != self.member
+        ):
+            return  # another member's command may have the same id
         waiting = self._waiting.get(received.event.causationid)
         if waiting is not None and received.name in waiting[0].outcomes and not waiting[1].done():
             waiting[1].set_result(received.event.data)

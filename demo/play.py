@@ -1,8 +1,7 @@
 """Playing the script on a running market. Whatever was said before is only repeated and changes nothing."""
 
-import asyncio
 from functools import partial
-from itertools import count, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import TextIO
 
@@ -21,8 +20,6 @@ from .sections import sections
 from .voice import Voice
 
 STATEMENT_SHOWN = "desy"
-_CLOSING_ATTEMPTS_MAX = 40
-_CLOSING_PAUSE_SECONDS = 0.25
 
 
 async def play(url: str, home: Path, out: TextIO, language: str = "de") -> int:
@@ -108,14 +105,7 @@ async def _charge_levy(said: Script, markets: Markets) -> None:
 
 
 async def _close(said: Script, markets: Markets) -> None:
-    """Close the period as soon as no usage waits for its booking any more.
-
-    Every booking has usage in the period. So billing knows all of them then, one-time charges too.
-    """
-    for attempt in count():
-        outcome = await markets[said.office].close_settlement(said.period, id=said.closing_id(attempt))
-        if not isinstance(outcome, Rejection) or outcome.code == "period_closed":
-            return
-        if outcome.code != "usage_parked" or attempt == _CLOSING_ATTEMPTS_MAX:
-            raise Unexpected.refused(outcome)
-        await asyncio.sleep(_CLOSING_PAUSE_SECONDS)
+    """Close the period; if somebody else has done so meanwhile, that is as good."""
+    outcome = await markets[said.office].close_settlement(said.period, id=said.closing_id)
+    if isinstance(outcome, Rejection) and outcome.code != "period_closed":
+        raise Unexpected.refused(outcome)

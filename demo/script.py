@@ -55,9 +55,10 @@ class Script:
         """The id of the levy's command."""
         return command_id("levy", self.period)
 
-    def closing_id(self, attempt: int) -> str:
-        """The id of an attempt to close: a refused one stays refused under its own id."""
-        return command_id("closing", self.period, attempt)
+    @property
+    def closing_id(self) -> str:
+        """The command that closes the period."""
+        return command_id("close", self.period)
 
 
 @functools.cache

@@ -168,7 +168,7 @@ class ShowStatement(Contract):
 
     period: Period
     member: MemberId | None = None
-    after: Count = 0
+    after: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 
 

@@ -98,10 +98,11 @@ class OfferingPublished(Contract):
 
 
 class OfferingRetired(Contract):
-    """Closed for new bookings."""
+    """This revision and all before it are closed for new bookings."""
 
     offering_id: OfferingId
     provider: MemberId
+    revision: Annotated[Count, Field(ge=1)]
     retired_at: Instant
 
 

@@ -137,9 +137,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The record {record} is known with other content.",
     ),
     "period_closed": ("Der Zeitraum {period} ist abgeschlossen.", "The period {period} is closed."),
-    "usage_parked": (
-        "{count} Verbrauchsdatensätze warten noch auf ihre Buchung; bitte später abschließen.",
-        "{count} usage records still wait for their booking; close later.",
+    "period_not_over": (
+        "Der Zeitraum {period} ist noch nicht zu Ende.",
+        "The period {period} is not over yet.",
+    ),
+    "starts_too_early": (
+        "Der Beginn {start} liegt zu weit zurück; möglich ist er ab {earliest}.",
+        "The start {start} is too far in the past; it is possible from {earliest} on.",
     ),
     "key_not_effective": (
         "Der Schlüssel {key} gilt erst ab {day}.",

@@ -103,7 +103,13 @@ async def _up(home: Home, port: int, language: str, *, demonstration: bool) -> i
     interrupted = asyncio.create_task(market.until_interrupted())
     _say(text["starting"].format(home=home.path))
     starting = asyncio.create_task(
-        market.start(home, port=port, database_url=os.environ.get("DATABASE_URL") or None, say=_say)
+        market.start(
+            home,
+            port=port,
+            database_url=os.environ.get("DATABASE_URL") or None,
+            say=_say,
+            environment=market.DEMONSTRATION_SETTINGS if demonstration else None,
+        )
     )
     running = await _unless(interrupted, starting)
     if running is None:
@@ -135,7 +141,12 @@ async def _demo(home: Home, language: str) -> int:
     await market.prepare_demonstration(home)
     interrupted = asyncio.create_task(market.until_interrupted())
     starting = asyncio.create_task(
-        market.start(home, database_url=os.environ.get("DATABASE_URL") or None, say=_say)
+        market.start(
+            home,
+            database_url=os.environ.get("DATABASE_URL") or None,
+            say=_say,
+            environment=market.DEMONSTRATION_SETTINGS,
+        )
     )
     running = await _unless(interrupted, starting)
     if running is None:

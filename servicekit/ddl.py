@@ -20,6 +20,7 @@ create table fact (
     type            text        not null,
     subject         text,
     causation_id    uuid,
+    caused_by       text,
     subjects        text[]      not null,
     traceparent     text,
     recorded_at     timestamptz not null,

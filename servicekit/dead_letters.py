@@ -9,6 +9,9 @@ from allmende.schemas import subjects
 
 from .messages import Delivery, Unprocessable
 
+_KEPT_BYTES_MAX = 600 * 1024
+"""A larger body would not fit into a message again; it is found by its position in the event stream."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -22,15 +25,18 @@ class DeadLetter:
 def dead_letter(service: str, unprocessable: Unprocessable) -> DeadLetter:
     """Wrap a message with its reason. The same message delivered twice is one letter."""
     delivery = unprocessable.delivery
-    document = {
+    document: dict[str, object] = {
         "service": service,
         "code": unprocessable.reason.code,
         "reason_de": unprocessable.reason.sentences[0][:2000],
         "reason_en": unprocessable.reason.sentences[1][:2000],
         "subject": delivery.subject,
         "headers": dict(delivery.headers or {}),
-        "body_base64": base64.b64encode(delivery.body).decode(),
+        "position": _position(delivery),
+        "sha256": hashlib.sha256(delivery.body).hexdigest(),
     }
+    if len(delivery.body) <= _KEPT_BYTES_MAX:
+        document["body_base64"] = base64.b64encode(delivery.body).decode()
     fingerprint = hashlib.sha256(f"{service} {_position(delivery)}".encode() + delivery.body).hexdigest()[:32]
     return DeadLetter(
         message_id=f"dead:{fingerprint}",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nats
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js.api import (
     AckPolicy,
@@ -32,7 +33,10 @@ from .faults import Fault
 
 HUB = "MARKET"
 PROVISIONER = "provisioner"
+MEMBER_CONNECTIONS = 64
+MEMBER_SUBSCRIPTIONS = 1_000
 _JS = "$JS"
+_UNKNOWN_PAUSES_SECONDS = (0.05, 0.2, 0.5)
 _UNAVAILABLE_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -190,6 +194,8 @@ system_account: SYS
         return _block(
             _account(member),
             f"    users: [ {user} ]",
+            "    limits {"
+            f" max_connections: {MEMBER_CONNECTIONS}, max_subscriptions: {MEMBER_SUBSCRIPTIONS} }}",
             "    imports: [\n" + "\n".join(f"      {line}" for line in lines) + "\n    ]",
         )
 
@@ -228,7 +234,8 @@ system_account: SYS
         dead = StreamConfig(
             name=subjects.DEAD_LETTER_STREAM,
             subjects=["dead.>"],
-            discard=DiscardPolicy.NEW,
+            # The oldest go, since a full desk must not stop the services.
+            discard=DiscardPolicy.OLD,
             max_bytes=self.limits.dead_letter_bytes,
             storage=StorageType.FILE,
             duplicate_window=600,
@@ -259,21 +266,9 @@ system_account: SYS
         Raises:
             Fault: the server cannot be reached or refuses.
         """
-
-        async def ignore(error: Exception) -> None:
-            del error  # what ends the attempts is raised
-
         try:
-            connection = await nats.connect(
-                url,
-                nkeys_seed_str=seed,
-                allow_reconnect=False,
-                connect_timeout=5,
-                max_reconnect_attempts=3,
-                reconnect_time_wait=0.2,
-                error_cb=ignore,
-            )
-        except (TimeoutError, OSError, nats.errors.Error) as error:
+            connection = await _connect_when_available(url, seed)
+        except (TimeoutError, OSError, NatsError) as error:
             raise Fault(f"NATS at {url} cannot be reached: {error or type(error).__name__}.", 6) from None
         try:
             await self._provision_when_available(connection)
@@ -305,6 +300,33 @@ system_account: SYS
 
         await asyncio.gather(*map(stream, self.streams()))
         await asyncio.gather(*(jetstream.add_consumer(name, config) for name, config in self.consumers()))
+
+
+async def _connect_when_available(url: str, seed: str) -> Client:
+    """A server that is just reading its configuration again knows nobody for a moment."""
+
+    async def ignore(error: Exception) -> None:
+        del error  # what ends the attempts is raised
+
+    async def connect() -> Client:
+        return await nats.connect(
+            url,
+            nkeys_seed_str=seed,
+            allow_reconnect=False,
+            connect_timeout=5,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
+            error_cb=ignore,
+        )
+
+    for pause in _UNKNOWN_PAUSES_SECONDS:
+        try:
+            return await connect()
+        except TimeoutError:
+            raise
+        except (NatsError, OSError):
+            await asyncio.sleep(pause)
+    return await connect()
 
 
 def fact_durable(service: str) -> str:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import asyncpg
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -173,7 +174,7 @@ class BatchLoop:
             return await self._until_reachable(lambda: self._commit(readable, unreadable))
         except Interrupted:
             raise
-        except Exception:
+        except Exception as error:
             if len(readable) > 1:
                 middle = len(readable) // 2
                 first = await self._commit_or_divide(readable[:middle], unreadable)
@@ -181,11 +182,13 @@ class BatchLoop:
                 return first + second
             if not readable:
                 raise
-            if again:
+            too_large = isinstance(error, outbox.TooLargeToTell)
+            if again and not too_large:
                 return await self._commit_or_divide(readable, unreadable, again=False)
             delivery, message = readable[0]
             log.exception("%s: %s cannot be processed", self._service, message.message.name)
-            culprit = Unprocessable(delivery, rejected("internal_error"))
+            reason = rejected("too_large", detail=str(error)) if too_large else rejected("internal_error")
+            culprit = Unprocessable(delivery, reason)
             if message.message.is_command:
                 culprit = dataclasses.replace(
                     culprit, sender=message.sender, command=message.message, id=message.id, failed=message
@@ -287,9 +290,6 @@ class BatchLoop:
             if left_over:
                 await self._publisher.recover(left_over)
                 self._published += [letter.id for letter in left_over]
-            if self._connection.is_connected:
-                for pull in self._pulls:
-                    await pull.renew()
         except (OSError, DBAPIError, TimeoutError, NotStored, NatsError) as error:
             away = not isinstance(error, (NotStored, NatsError)) and _is_infrastructure(error)
             what = "the database cannot be reached" if away else "the tick failed"
@@ -298,6 +298,9 @@ class BatchLoop:
         else:
             reachable = self._connection.is_connected
             self.trouble = None if reachable else "the message server cannot be reached"
+        if self._connection.is_connected:
+            for pull in self._pulls:
+                await pull.renew()
 
     async def _commit_tick(self) -> list[Letter]:
         now = self._clock()
@@ -336,6 +339,8 @@ def _is_kept(unprocessable: Unprocessable) -> bool:
 def _is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         # A lost connection, a shutdown, a full disk or a deadlock passes; a constraint does not.
+        if isinstance(getattr(error.orig, "__cause__", None), asyncpg.DataError):
+            return False  # the driver refused a value; asyncpg calls that an interface error
         state = str(getattr(error.orig, "sqlstate", "") or "")
         return (
             error.connection_invalidated

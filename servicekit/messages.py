@@ -102,7 +102,7 @@ def refuse(cause: Incoming, reason: Rejected) -> Outgoing:
 
 def digest_of(data: Contract) -> bytes:
     """Digest a payload, independent of white space, key order and optional fields left out."""
-    return hashlib.sha256(data.model_dump_json().encode()).digest()[:16]
+    return hashlib.sha256(data.model_dump_json(exclude_defaults=True).encode()).digest()[:16]
 
 
 def decode(delivery: Delivery) -> Incoming | Unprocessable:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas import registry, subjects
+from allmende.schemas.contract import EVENT_BYTES_MAX
 from allmende.schemas.envelope import seal
 from allmende.schemas.registry import Audience, MessageType
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from .dead_letters import DeadLetter
 
 _WRITE_FACTS = text("""
-    insert into fact (id, type, subject, causation_id, subjects, traceparent, recorded_at, data)
-    select id, type, subject, causation_id, string_to_array(subjects, ' '), traceparent, :recorded_at,
-           data::json
+    insert into fact (id, type, subject, causation_id, caused_by, subjects, traceparent, recorded_at, data)
+    select id, type, subject, causation_id, caused_by, string_to_array(subjects, ' '), traceparent,
+           :recorded_at, data::json
     from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:business_keys as text[]),
-                cast(:causation_ids as uuid[]), cast(:subjects as text[]), cast(:traceparents as text[]),
-                cast(:data as text[]))
-         u (id, type, subject, causation_id, subjects, traceparent, data)
+                cast(:causation_ids as uuid[]), cast(:senders as text[]),
+                cast(:subjects as text[]), cast(:traceparents as text[]), cast(:data as text[]))
+         u (id, type, subject, causation_id, caused_by, subjects, traceparent, data)
 """)
 
 _WRITE_OUTBOX = text("""
@@ -46,7 +47,7 @@ _LEFT_OVER = text("""
 
 # The refusal of another body under the same id answers that body, not the first.
 _OUTCOMES = text("""
-    select causation_id::text, type, subject, traceparent, data::text, subjects
+    select causation_id::text, caused_by, type, subject, traceparent, data::text
     from fact
     where causation_id = any(cast(:ids as uuid[])) and data->>'code' is distinct from 'id_conflict'
     order by position
@@ -57,6 +58,8 @@ _ORIGINALS = text("""
     from outbox o join fact f on o.message_id = f.type || ':' || f.id
     where f.causation_id = any(cast(:ids as uuid[])) order by o.id
 """)
+
+_DATA_BYTES_MAX = EVENT_BYTES_MAX - 8 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ class Told:
     data_json: str
 
 
+class TooLargeToTell(Exception):  # noqa: N818 - it is said to the sender
+    """A command whose outcome no stream would take; it is refused instead."""
+
+
 def address(message: MessageType, outgoing: Outgoing, office: str) -> tuple[str, ...]:
     """Resolve the audiences the registry names into subjects, each once."""
     found: dict[str, None] = {}
@@ -109,6 +116,8 @@ def tell(outgoing: Outgoing, *, service: str, office: str, now: dt.datetime) -> 
     """Give a fact its identity, its envelope and its subjects."""
     message = outgoing.message or registry.message_of(outgoing.data)
     data_json = outgoing.data.model_dump_json()
+    if len(data_json) > _DATA_BYTES_MAX // 4 and len(data_json.encode()) > _DATA_BYTES_MAX:
+        raise TooLargeToTell(f"{message.name} would take {len(data_json.encode())} bytes")
     event_id = str(uuid.uuid4())
     cause = outgoing.cause
     body = seal(
@@ -141,6 +150,7 @@ async def write(
                 "types": [fact.message.type for fact in told],
                 "business_keys": [fact.outgoing.subject for fact in told],
                 "causation_ids": [_command_id(fact.outgoing.cause) for fact in told],
+                "senders": [fact.outgoing.cause.sender if fact.outgoing.cause else None for fact in told],
                 "subjects": [" ".join(fact.subjects) for fact in told],
                 "traceparents": [
                     fact.outgoing.cause.traceparent if fact.outgoing.cause else None for fact in told
@@ -164,14 +174,14 @@ async def repeat(
     if not by_id:
         return []
     letters = []
-    for causation_id, type_, subject, traceparent, data, told_to in await tx.execute(
+    for causation_id, caused_by, type_, subject, traceparent, data in await tx.execute(
         _OUTCOMES, {"ids": list(by_id)}
     ):
         outcome = registry.message(type_.removeprefix("allmende.").rsplit(".", 1)[0])
         for cause in by_id[causation_id]:
-            to_sender = _answers(cause, outcome, told_to)
-            if to_sender is None:
-                continue
+            if caused_by != cause.sender or outcome.name not in cause.message.outcomes:
+                continue  # the same id of another sender or another command
+            to_sender = subjects.event_subject(cause.sender, outcome.service, outcome.noun, outcome.verb)
             event_id = str(uuid.uuid4())
             body = seal(
                 id=event_id,
@@ -185,15 +195,6 @@ async def repeat(
             )
             letters.append((f"{type_}:{event_id}", (to_sender,), body))
     return await _write_letters(tx, letters)
-
-
-def _answers(cause: Incoming, outcome: MessageType, told_to: Sequence[str]) -> str | None:
-    """Say where a sender hears an outcome again; None if it answers another command or another sender."""
-    parts = (outcome.service, outcome.noun, outcome.verb)
-    to_sender = subjects.event_subject(cause.sender, *parts)
-    to_everyone = subjects.event_subject(subjects.EVERYONE, *parts)
-    was_told = to_sender in told_to or to_everyone in told_to
-    return to_sender if outcome.name in cause.message.outcomes and was_told else None
 
 
 async def _write_letters(

@@ -20,6 +20,8 @@ BATCH_BYTES_MAX = 4 << 20
 
 WAITING_MAX = 5_000
 WAITING_BYTES_MAX = 64 << 20
+FACTS = "fact"
+"""The origin of what services tell each other."""
 _REQUEST_BYTES_MAX = 8 << 20
 _REFUSED_PAUSE_SECONDS = 0.25
 _OPEN_MAX = 2
@@ -52,6 +54,11 @@ class Inflow:
         """Let a waiting `take` return with what there is."""
         self._arrived.set()
 
+    def _next(self) -> tuple[str, collections.deque[Delivery]]:
+        """Whose turn it is: facts first, which other messages may wait for, then the senders in turn."""
+        facts = self._queues.get(FACTS)
+        return (FACTS, facts) if facts else next(iter(self._queues.items()))
+
     async def take(
         self, most: int, wait_seconds: float, *, bytes_max: int = BATCH_BYTES_MAX
     ) -> list[Delivery]:
@@ -66,7 +73,7 @@ class Inflow:
         batch: list[Delivery] = []
         size = 0
         while self._queues and len(batch) < most and size < bytes_max:
-            origin, queue = next(iter(self._queues.items()))
+            origin, queue = self._next()
             batch.append(queue.popleft())
             size += len(batch[-1].body)
             if queue:

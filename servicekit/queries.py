@@ -40,7 +40,7 @@ def fitting(items: Iterable[Contract]) -> int:
     """Count how many items, from the first, fit into one reply; at least one."""
     count = size = 0
     for item in items:
-        size += len(item.model_dump_json())
+        size += len(item.model_dump_json().encode())
         if count and size > PAGE_BYTES_MAX:
             break
         count += 1

@@ -19,7 +19,8 @@ class Settings:
         nats_seed: the private half of the service's NATS key.
         database_url: libpq URL of the service's own role and database.
         health_port: where `/health/live` and `/health/ready` answer; 0 takes a free port.
-        park_seconds: how long a message may wait for what it names.
+        park_seconds: how long a message may wait for what it names; shorter than clients wait for answers.
+        backdate_days: how far back the start of a new booking may lie.
         trace_endpoint: an OTLP receiver, or None for no telemetry.
     """
 
@@ -30,8 +31,9 @@ class Settings:
     register: MemberRegister
     health_host: str = "127.0.0.1"
     health_port: int = 0
-    park_seconds: float = 60.0
+    park_seconds: float = 20.0
     batch_max: int = 500
+    backdate_days: int = 31
     trace_endpoint: str | None = None
 
     @classmethod
@@ -66,8 +68,9 @@ class Settings:
             register=read_register(Path(need("ALLMENDE_REGISTER"))),
             health_host=environment.get("ALLMENDE_HEALTH_HOST", "127.0.0.1"),
             health_port=int(number("ALLMENDE_HEALTH_PORT", 0, 0, 65_535)),
-            park_seconds=number("ALLMENDE_PARK_SECONDS", 60.0, 0, 86_400),
+            park_seconds=number("ALLMENDE_PARK_SECONDS", 20.0, 0, 86_400),
             batch_max=int(number("ALLMENDE_BATCH_MAX", 500, 1, 10_000)),
+            backdate_days=int(number("ALLMENDE_BACKDATE_DAYS", 31, 0, 100_000)),
             trace_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         )
 

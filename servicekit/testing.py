@@ -80,6 +80,7 @@ class Sandbox:
         clock: Clock = system_clock,
         limits: Limits | None = None,
         park_seconds: float = 60.0,
+        backdate_days: int = 36_500,
         batch_max: int = 500,
         register: MemberRegister | None = None,
     ) -> None:
@@ -91,6 +92,7 @@ class Sandbox:
         self._limits = limits or Limits()
         self._park_seconds = park_seconds
         self._batch_max = batch_max
+        self._backdate_days = backdate_days
         self.register = register or self._register_of(members)
         self.home.register.write_text(self.register.model_dump_json(), encoding="utf-8")
         self.port = up.free_port()
@@ -141,6 +143,7 @@ class Sandbox:
             register=self.register,
             park_seconds=self._park_seconds,
             batch_max=self._batch_max,
+            backdate_days=self._backdate_days,
         )
 
     async def start(self, *names: str) -> None:

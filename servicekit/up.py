@@ -32,6 +32,9 @@ from .supervisor import Child, Supervisor
 DISK_BYTES_MIN = 200 << 20
 Say = Callable[[str], None]
 
+DEMONSTRATION_SETTINGS = {"ALLMENDE_BACKDATE_DAYS": "36500"}
+"""The demonstration books services of the year its input is from."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Home:

@@ -166,9 +166,13 @@ class BillingHandler:
         self, tx: AsyncConnection, message: Incoming, period: str, now: dt.datetime
     ) -> list[Outgoing]:
         closed = await store.lock_period(tx, period)
-        refusal = settlement.refuse_closing(period, closed=closed, parked=await store.parked_in(tx, period))
+        refusal = settlement.refuse_closing(period, closed=closed, now=now)
         if refusal is not None:
             return [refuse(message, refusal)]
+        # Every booking told before is known by now, so what still waits names none: it cannot hold the
+        # period open, or anybody could.
+        waiting = await store.parked_in(tx, period)
+        refusals = await self._resolve(tx, waiting) if waiting else []
         closing = settlement.close(
             message.id,
             period,
@@ -190,7 +194,7 @@ class BillingHandler:
             )
             for statement in closing.statements
         ]
-        return [*statements, Outgoing(closing.settlement, cause=message, subject=period)]
+        return [*refusals, *statements, Outgoing(closing.settlement, cause=message, subject=period)]
 
 
 def _records(report: Incoming) -> tuple[UsageRecord, ...]:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ListSettlements, Settlements, ShowStatement, Statement
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.servicekit.queries import Answer, Caller
+from allmende.servicekit.queries import Answer, Caller, fitting
 
 from . import books
 
@@ -23,7 +23,7 @@ async def list_settlements(
             )
             for each in found
         ]
-    return Settlements(settlements=tuple(found))
+    return Settlements(settlements=tuple(found[: fitting(found)]))
 
 
 async def show_statement(

@@ -19,7 +19,7 @@ from allmende.tariffs.rating import Line, rate_one_time, rate_usage
 from .ledger import Entry, entries_of
 from .levy import Levy
 from .netting import Obligation, net
-from .usage import Counted
+from .usage import Counted, period_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Closing:
     entries: tuple[Entry, ...]
 
 
-def refuse_closing(period: str, *, closed: bool, parked: int) -> Rejected | None:
-    """Refuse to close twice, or while usage waits for its booking."""
+def refuse_closing(period: str, *, closed: bool, now: dt.datetime) -> Rejected | None:
+    """Refuse to close twice, or before the period is over."""
     if closed:
         return rejected("period_closed", "period", period=period)
-    if parked:
-        return rejected("usage_parked", "period", count=parked)
+    if period >= period_of(now):
+        return rejected("period_not_over", "period", period=period)
     return None
 
 

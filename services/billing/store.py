@@ -97,7 +97,11 @@ _CLOSED_EXCLUSIVE = text(
 
 _CLOSE_PERIOD = text("update accounting_period set closed_at = :now where period = :period")
 
-_PARKED_IN = text("select count(*) from usage_record where state = 'parked' and period = :period")
+_PARKED_IN = text("""
+    select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
+    from usage_record where state = 'parked' and period = :period
+    order by source, record_id for update
+""")
 
 # The database sums, so that a period of a million records stays a few thousand rows here.
 _COUNTED = text("""
@@ -254,9 +258,9 @@ async def close_period(tx: AsyncConnection, period: str, now: dt.datetime) -> No
     await tx.execute(_CLOSE_PERIOD, {"period": period, "now": now})
 
 
-async def parked_in(tx: AsyncConnection, period: str) -> int:
-    """Count the records of a period that still wait for their booking."""
-    return int((await tx.execute(_PARKED_IN, {"period": period})).scalar_one())
+async def parked_in(tx: AsyncConnection, period: str) -> list[Reported]:
+    """Find and lock the records of a period that still wait for their booking."""
+    return [_reported(row) for row in await tx.execute(_PARKED_IN, {"period": period})]
 
 
 async def counted_in(tx: AsyncConnection, period: str) -> list[Counted]:

@@ -78,7 +78,7 @@ def period_of(instant: dt.datetime) -> str:
 
 def digest_of(record: UsageRecord) -> bytes:
     """Digest a record's content."""
-    return hashlib.sha256(record.model_dump_json().encode()).digest()[:16]
+    return hashlib.sha256(record.model_dump_json(exclude_defaults=True).encode()).digest()[:16]
 
 
 @dataclasses.dataclass(frozen=True)

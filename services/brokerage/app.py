@@ -11,6 +11,8 @@ service = Service(
     name="brokerage",
     facts=("catalog.>",),
     migrations=Path(__file__).parent / "migrations",
-    handler=lambda settings: BrokerageHandler(settings.register, settings.park_seconds),
+    handler=lambda settings: BrokerageHandler(
+        settings.register, settings.park_seconds, settings.backdate_days
+    ),
     answers=ANSWERS,
 )

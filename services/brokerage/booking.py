@@ -48,6 +48,8 @@ def decide(  # noqa: PLR0913 - what a decision depends on
     listed: Listed | None,
     free: Mapping[CapacityKey, Decimal],
     now: dt.datetime,
+    *,
+    backdate: dt.timedelta,
 ) -> BookingConfirmed | Rejected | Unknown:
     """Decide one request. The guards stand in the order in which their refusals help most.
 
@@ -58,6 +60,7 @@ def decide(  # noqa: PLR0913 - what a decision depends on
         listed: the offering, if known.
         free: what is left of every limited quantity; one not named is not limited.
         now: the moment of the decision.
+        backdate: how far back a start may lie; the price would be a matter of choice otherwise.
     """
     if listed is None:
         return Unknown(request.offering_id)
@@ -69,6 +72,9 @@ def decide(  # noqa: PLR0913 - what a decision depends on
     plan = plan_of(offering, request.plan_id)
     if plan is None:
         return rejected("unknown_plan", "plan_id", offering=offering.offering_id, plan=request.plan_id)
+    earliest = now.date() - backdate
+    if request.start < earliest:
+        return rejected("starts_too_early", "start", start=request.start, earliest=earliest)
     tariff = tariff_on(plan, request.start)
     if tariff is None:
         return rejected("no_tariff_on_day", "start", day=request.start, plan=plan.plan_id)

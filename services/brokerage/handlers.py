@@ -23,7 +23,8 @@ _REQUEST = registry.message("brokerage.booking.request")
 class BrokerageHandler:
     """Decides booking requests and keeps the picture of the catalogue."""
 
-    def __init__(self, register: MemberRegister, park_seconds: float) -> None:
+    def __init__(self, register: MemberRegister, park_seconds: float, backdate_days: int) -> None:
+        self._backdate = dt.timedelta(days=backdate_days)
         self._consumers = {member.id: Consumer(member.id, member.classes) for member in register.members}
         self._park_for = dt.timedelta(seconds=park_seconds)
 
@@ -51,23 +52,19 @@ class BrokerageHandler:
     async def _learn(self, tx: AsyncConnection, facts: Sequence[Incoming]) -> list[str]:
         """Keep what the catalogue told. Returns the offerings it told of."""
         published: dict[str, Listed] = {}
-        retired_before: set[str] = set()
-        retired: set[str] = set()
+        retired: dict[str, int] = {}
         for fact in facts:
             match fact.data:
                 case OfferingPublished() as told:
                     id_ = told.offering.offering_id
                     if id_ not in published or told.revision > published[id_].revision:
                         published[id_] = Listed(told.offering, told.revision)
-                        retired_before |= retired & {id_}
-                        retired.discard(id_)
                 case OfferingRetired() as told:
-                    retired.add(told.offering_id)
+                    retired[told.offering_id] = max(told.revision, retired.get(told.offering_id, 0))
                 case _:
                     raise TypeError(f"the brokerage does not read {fact.message.name}")
-        await store.retire(tx, sorted(retired_before))
+        await store.retire(tx, retired)
         await store.save_offerings(tx, published)
-        await store.retire(tx, sorted(retired))
         return sorted({*published, *retired})
 
     async def _decide(
@@ -89,7 +86,7 @@ class BrokerageHandler:
                 continue
             consumer = self._consumers.get(message.sender) or Consumer(message.sender)
             found = listed.get(request.offering_id)
-            outcome = booking.decide(request, message.id, consumer, found, free, now)
+            outcome = booking.decide(request, message.id, consumer, found, free, now, backdate=self._backdate)
             match outcome:
                 case Rejected():
                     facts.append(refuse(message, outcome))

@@ -16,9 +16,10 @@ from .booking import CapacityKey, Listed
 
 # Shared by all that book, so that a revision which limits a quantity finds every booking made before it.
 _LOAD_OFFERINGS = text("""
-    select offering_id, document::text, revision, retired from offering
-    where offering_id = any(cast(:ids as text[]))
-    order by offering_id for share
+    select o.offering_id, o.document::text, o.revision, o.revision <= coalesce(r.revision, 0)
+    from offering o left join retired r using (offering_id)
+    where o.offering_id = any(cast(:ids as text[]))
+    order by o.offering_id for share of o
 """)
 
 _LOCK_OFFERINGS = text("""
@@ -58,8 +59,7 @@ _SAVE_OFFERINGS = text("""
          u (id, revision, document)
     order by u.id
     on conflict (offering_id) do update
-    set revision = excluded.revision, document = excluded.document,
-        retired = offering.retired and offering.revision = excluded.revision
+    set revision = excluded.revision, document = excluded.document
     where offering.revision <= excluded.revision
     returning offering_id
 """)
@@ -88,7 +88,12 @@ _COUNT_BOOKED = text("""
     where c.offering_id = n.offering_id and c.plan_id = n.plan_id and c.quantity_id = n.quantity_id
 """)
 
-_RETIRE = text("update offering set retired = true where offering_id = any(cast(:ids as text[]))")
+_RETIRE = text("""
+    insert into retired (offering_id, revision)
+    select u.id, u.revision from unnest(cast(:ids as text[]), cast(:revisions as int[])) u (id, revision)
+    order by u.id
+    on conflict (offering_id) do update set revision = greatest(retired.revision, excluded.revision)
+""")
 
 _PARK = text("""
     insert into parked (booking_id, sender, offering_id, traceparent, until, data)
@@ -213,10 +218,11 @@ def _columns(keys: Iterable[CapacityKey]) -> dict[str, list[str]]:
     return {"offerings": list(offerings), "plans": list(plans), "quantities": list(quantities)}
 
 
-async def retire(tx: AsyncConnection, offering_ids: Sequence[str]) -> None:
-    """Close offerings for new bookings."""
-    if offering_ids:
-        await tx.execute(_RETIRE, {"ids": list(offering_ids)})
+async def retire(tx: AsyncConnection, revisions: Mapping[str, int]) -> None:
+    """Close offerings up to a revision for new bookings, in whatever order the facts come."""
+    if revisions:
+        ids = sorted(revisions)
+        await tx.execute(_RETIRE, {"ids": ids, "revisions": [revisions[id_] for id_ in ids]})
 
 
 async def park(tx: AsyncConnection, parked: Sequence[Parked]) -> None:

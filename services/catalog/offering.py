@@ -7,6 +7,8 @@ from typing import Literal
 from allmende.schemas.catalog import Offering, OfferingPublished, OfferingRetired
 from allmende.schemas.rejections import Rejected, rejected
 
+TARIFF_BYTES_MAX = 64 * 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
@@ -25,11 +27,23 @@ def publish(
         return rejected(
             "not_your_offering", "offering.offering_id", offering=offering.offering_id, member=provider
         )
+    if refusal := refuse_large_terms(offering):
+        return refusal
     if listed is None:
         return _published(offering, 1, now)
     if listed.state == "published" and listed.offering == offering:
         return _published(offering, listed.revision, now)
     return refuse_rewriting(listed.offering, offering) or _published(offering, listed.revision + 1, now)
+
+
+def refuse_large_terms(offering: Offering) -> Rejected | None:
+    """Refuse a tariff version that is too large to be frozen into every booking."""
+    for plan in offering.plans:
+        for tariff in plan.tariffs:
+            if (size := len(tariff.model_dump_json().encode())) > TARIFF_BYTES_MAX:
+                detail = f"{plan.plan_id}, version {tariff.version}: {size} > {TARIFF_BYTES_MAX} bytes"
+                return rejected("too_large", "offering.plans", detail=detail)
+    return None
 
 
 def retire(
@@ -40,7 +54,9 @@ def retire(
         return rejected("not_your_offering", "offering_id", offering=offering_id, member=provider)
     if listed is None:
         return rejected("unknown_offering", "offering_id", offering=offering_id)
-    return OfferingRetired(offering_id=offering_id, provider=provider, retired_at=now)
+    return OfferingRetired(
+        offering_id=offering_id, provider=provider, revision=listed.revision, retired_at=now
+    )
 
 
 def refuse_rewriting(before: Offering, after: Offering) -> Rejected | None:

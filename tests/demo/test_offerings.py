@@ -120,7 +120,7 @@ def test_the_script_is_the_same_every_time() -> None:
     first, again = script(), script.__wrapped__()
     assert first == again
     ids = [order.id for order in (*first.services, *first.computing, *first.refused)]
-    ids += [report.id for report in first.reports] + [first.levy_id, first.closing_id(0), first.closing_id(1)]
+    ids += [report.id for report in first.reports] + [first.levy_id, first.closing_id]
     assert len(set(ids)) == len(ids)
 
 

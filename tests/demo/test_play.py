@@ -19,7 +19,6 @@ from .fake_market import FakeMarket, Hub
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     FakeMarket.hub = Hub(prepare(tmp_path))
     monkeypatch.setattr(connections, "Market", FakeMarket)
-    monkeypatch.setattr(play, "_CLOSING_PAUSE_SECONDS", 0)
     return tmp_path
 
 
@@ -71,13 +70,6 @@ async def test_an_interrupted_play_is_completed_with_the_same_figures(home: Path
     assert text.startswith("DEMONSTRATION: ")
     FakeMarket.hub.dies_after = None
     assert (await _play(home))[0] == 0
-    _agrees_with_the_independent_computation()
-
-
-async def test_closing_waits_for_parked_usage(home: Path) -> None:
-    FakeMarket.hub.closings_refused = 3
-    code, _ = await _play(home)
-    assert code == 0
     _agrees_with_the_independent_computation()
 
 

@@ -32,7 +32,7 @@ async def running_market() -> AsyncIterator[up.Market]:
         home = up.Home(Path(folder))
         home.path.chmod(0o711)
         prepare(home.path)
-        market = await up.start(home)
+        market = await up.start(home, environment=up.DEMONSTRATION_SETTINGS)
         try:
             yield market
         finally:

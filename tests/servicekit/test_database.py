@@ -29,7 +29,7 @@ async def admin(postgres: EmbeddedPostgres) -> AsyncIterator[asyncpg.Connection]
     await connection.close()
 
 
-# -- roles ---------------------------------------------------------------------------------------------------
+# -- roles --------------------------------------------------------------------------------------------
 
 
 async def test_a_database_with_an_owner_and_a_service(
@@ -42,7 +42,10 @@ async def test_a_database_with_an_owner_and_a_service(
         "select pg_get_userbyid(datdba) from pg_database where datname = $1", mine.name
     )
     assert owner == mine.owner == f"{mine.name}_owner"
-    rights = "select rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls from pg_roles where rolname = $1"
+    rights = """
+        select rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls from pg_roles
+        where rolname = $1
+    """
     assert tuple(await admin.fetchrow(rights, mine.owner) or ()) == (False, False, False, False, False)
     assert tuple(await admin.fetchrow(rights, mine.name) or ()) == (True, False, False, False, False)
 
@@ -97,7 +100,10 @@ async def test_every_service_has_the_rights_its_tables_grant_and_no_more(
     assert found["fact"] == found["inbox"] == {"INSERT", "SELECT"}
     assert found["outbox"] == {"DELETE", "INSERT", "SELECT"}
     assert not {table for table, rights in found.items() if rights & {"TRUNCATE", "TRIGGER", "REFERENCES"}}
-    public = "select count(*) from information_schema.role_table_grants where grantee = 'PUBLIC' and table_schema = 'public'"
+    public = """
+        select count(*) from information_schema.role_table_grants
+        where grantee = 'PUBLIC' and table_schema = 'public'
+    """
     assert await connection.fetchval(public) == 0
     owners = "select distinct tableowner::text from pg_tables where schemaname = 'public'"
     assert [row[0] for row in await connection.fetch(owners)] == [f"allmende_{service}_owner"]
@@ -115,7 +121,7 @@ async def test_migrating_twice_and_at_once_is_harmless(postgres: EmbeddedPostgre
     await connection.close()
 
 
-# -- faults --------------------------------------------------------------------------------------------------
+# -- faults -------------------------------------------------------------------------------------------
 
 SECRET = "correct-horse"  # noqa: S105 - of a role that lives for one test
 
@@ -132,7 +138,7 @@ async def test_an_unreachable_server_is_one_sentence_without_the_password(url: s
     target = ServiceDatabase(url, fresh())
     (service,) = [service for service in installed_services() if service.name == "catalog"]
     for work in (database.create(target), migrate(target, service.migrations)):
-        with pytest.raises(Fault, match="cannot be reached: .+ Check DATABASE_URL") as caught:
+        with pytest.raises(Fault, match=r"cannot be reached: .+ Check DATABASE_URL") as caught:
             await work
         assert SECRET not in str(caught.value)
         assert caught.value.exit_code == 6
@@ -186,7 +192,7 @@ async def test_a_name_that_is_none_is_refused(postgres: EmbeddedPostgres, name: 
         await database.create(ServiceDatabase(postgres.url(), name))
 
 
-# -- URLs ----------------------------------------------------------------------------------------------------
+# -- URLs ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ NEIGHBOURS = ("kit", "lrz")
 WAIT_SECONDS = 10
 
 
-# -- limits ------------------------------------------------------------------------------------------------
+# -- limits -------------------------------------------------------------------------------------------
 
 
 async def test_a_flooding_member_is_refused_and_its_neighbour_is_served(
@@ -102,7 +102,7 @@ async def test_provisioning_says_what_is_wrong(sandbox: NewMarket) -> None:
         await market.hub.provision("nats://127.0.0.1:1", member_seed)
 
 
-# -- members come and go -----------------------------------------------------------------------------------
+# -- members come and go ------------------------------------------------------------------------------
 
 
 def with_members(market: Sandbox, *members: RegisteredMember) -> Hub:
@@ -169,7 +169,7 @@ async def test_a_new_key_replaces_the_old(sandbox: NewMarket, connections: Conne
     assert await _stores(new)
 
 
-# -- a configuration that lies -----------------------------------------------------------------------------
+# -- a configuration that lies ------------------------------------------------------------------------
 
 
 def written(market: Sandbox, config: str) -> EmbeddedNats:

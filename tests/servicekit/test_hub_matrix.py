@@ -1,7 +1,7 @@
-"""Who may do what, generated from the one permission table and tried out on the server, in both directions."""
+"""Who may do what: made from the one permission table, tried out on the server in both directions."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from nats.aio.client import Client
@@ -58,12 +58,11 @@ class Tenant:
 
 @pytest.fixture
 async def market(sandbox: NewMarket) -> Sandbox:
-    found = await sandbox(*MEMBERS[:-1])
-    return found
+    return await sandbox(*MEMBERS[:-1])
 
 
 @pytest.fixture
-async def hub(market: Sandbox, connections: Connections) -> AsyncIterator[Client]:
+async def hub(market: Sandbox, connections: Connections) -> Client:
     """The hub's own side, which answers every question by its subject."""
     connection = await connections.provisioner(market)
 
@@ -80,7 +79,7 @@ async def tenant(market: Sandbox, connections: Connections, name: str) -> Tenant
     return Tenant(name, await connect(market, name), connections)
 
 
-# -- commands and questions -------------------------------------------------------------------------------
+# -- commands and questions ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -119,7 +118,7 @@ async def test_questions(market: Sandbox, hub: Client, connections: Connections,
         assert answer.data.decode() == f"ask.{name}.{query}", "the server says who asks"
 
 
-# -- events -------------------------------------------------------------------------------------------------
+# -- events -------------------------------------------------------------------------------------------
 
 
 def consumer_calls(member: str) -> list[str]:
@@ -256,7 +255,7 @@ async def test_guessing_an_id_suppresses_nothing(
     assert not confirmed.get("duplicate")
 
 
-# -- services -------------------------------------------------------------------------------------------------
+# -- services -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -127,7 +127,7 @@ async def test_what_the_database_cannot_hold_is_poison_not_an_outage(
     assert len(await dead(shop)) == 1
 
 
-# -- what cannot be read --------------------------------------------------------------------------------
+# -- what cannot be read ------------------------------------------------------------------------------
 
 ID = "5a1f0cf5-2cd5-4c85-8ed4-000000000001"
 GOOD = request(id_=ID)
@@ -235,7 +235,7 @@ async def test_a_forged_trace_harms_nobody(workshop: NewWorkshop) -> None:
     assert heard[ids[1]].event["traceparent"] == examples.TRACEPARENT
 
 
-# -- facts ----------------------------------------------------------------------------------------------
+# -- facts --------------------------------------------------------------------------------------------
 
 
 def published(id_: str, **changed: str) -> bytes:

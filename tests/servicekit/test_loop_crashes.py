@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from support.broker import eventually, gaps, stored
 from support.workshop import Crash, NewWorkshop, Workshop, new_ids, request
 
-from allmende.servicekit import inbox, loop
+from allmende.servicekit import inbox, loop, outbox
 from allmende.servicekit.inbox import Claimed
 from allmende.servicekit.loop import BatchLoop, Committed
 from allmende.servicekit.messages import Delivery, Incoming
@@ -92,7 +92,7 @@ async def test_killed_at_any_moment(workshop: NewWorkshop) -> None:
         ids += await commands(shop)
         before = len(shop.handler.sizes)
         await shop.start(batch_max=3)
-        await eventually(lambda before=before, awaited=awaited: len(shop.handler.sizes) >= before + awaited)
+        await shop.batches(before + awaited)
         await shop.kill()
     await shop.start()
     await shop.settled()
@@ -127,7 +127,7 @@ async def _die_publishing(shop: Workshop, monkeypatch: pytest.MonkeyPatch, publi
         await shop.died()
 
 
-# -- the same with a guard switched off: the check must find it -----------------------------------------
+# -- the same with a guard switched off: the check must find it ---------------------------------------
 
 
 class AcknowledgingFirst(BatchLoop):
@@ -173,7 +173,7 @@ class Forgetful(BatchLoop):
 
     async def _write(self, tx: AsyncConnection, *parts: object) -> list[Letter]:
         letters = await super()._write(tx, *parts)  # type: ignore[arg-type]
-        await loop.outbox.forget(tx, [letter.id for letter in letters])
+        await outbox.forget(tx, [letter.id for letter in letters])
         return letters
 
 

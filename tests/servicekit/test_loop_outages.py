@@ -70,7 +70,7 @@ async def test_told_to_stop_while_the_database_is_away(
     assert await shop.complaints(*ids) == []
 
 
-# -- NATS -----------------------------------------------------------------------------------------------
+# -- NATS ---------------------------------------------------------------------------------------------
 
 
 async def kill_nats(market: Sandbox) -> None:
@@ -109,7 +109,7 @@ async def test_nats_is_killed_again_and_again(workshop: NewWorkshop) -> None:
         more = new_ids(30)
         await shop.send(*(request(id_=id_) for id_ in more))
         ids += more
-        await eventually(lambda before=len(shop.handler.sizes): len(shop.handler.sizes) > before)
+        await shop.batches(len(shop.handler.sizes) + 1)
         await kill_nats(shop.market)
         await shop.market.start_nats()
         await eventually(lambda: shop.hub.is_connected)

@@ -26,8 +26,7 @@ DATA = examples.booking().model_dump_json().encode()
 
 @pytest.fixture
 async def market(sandbox: NewMarket) -> Sandbox:
-    found = await sandbox("desy", "lrz")
-    return found
+    return await sandbox("desy", "lrz")
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ class Interrupted:
         return answer
 
 
-# -- ways into the stream -----------------------------------------------------------------------------------
+# -- ways into the stream -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 400])
@@ -143,7 +142,7 @@ async def test_nothing_to_publish_is_nothing(publisher: Publisher, hub: Client) 
     assert await stored(hub) == []
 
 
-# -- what goes wrong ------------------------------------------------------------------------------------------
+# -- what goes wrong ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after_sending", [True, False])
@@ -217,7 +216,7 @@ async def _persist(attempt: Callable[[], Awaitable[None]]) -> None:
     raise AssertionError("never stored")
 
 
-# -- what a reader notices --------------------------------------------------------------------------------------
+# -- what a reader notices ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lost", [1, 7, 13])

@@ -13,7 +13,7 @@ from support.workshop import NewWorkshop, new_ids, request
 
 from allmende.schemas import subjects
 from allmende.servicekit import pull
-from allmende.servicekit.messages import Delivery
+from allmende.servicekit.messages import Delivery, Incoming
 from allmende.servicekit.pull import ContinuousPull, Inflow
 from allmende.servicekit.testing import Sandbox
 
@@ -26,7 +26,7 @@ def delivery(sender: str, size: int = 10, number: int = 0) -> Delivery:
     return Delivery(subject, b"x" * size, f"$JS.ACK.CMD_s0.brokerage.1.{sender}{number}.1.1.0")
 
 
-# -- turns ------------------------------------------------------------------------------------------------------
+# -- turns --------------------------------------------------------------------------------------------
 
 
 async def test_one_from_each_sender_in_turn() -> None:
@@ -82,7 +82,12 @@ async def test_2000_waiting_commands_delay_nobody(workshop: NewWorkshop) -> None
     await shop.send(request("lrz", neighbour), member="lrz")
     await shop.send(request("desy", other), member="desy")
     handled: list[str] = []
-    shop.handler.poison = lambda message: bool(handled.append(message.id))
+
+    def note(message: Incoming) -> bool:
+        handled.append(message.id)
+        return False
+
+    shop.handler.poison = note
     await shop.start(batch_max=100)
     await shop.settled()
     assert sorted(handled) == sorted([*flood, neighbour, other])
@@ -91,13 +96,12 @@ async def test_2000_waiting_commands_delay_nobody(workshop: NewWorkshop) -> None
     assert handled.index(neighbour) < 2_000
 
 
-# -- the flow ---------------------------------------------------------------------------------------------------
+# -- the flow -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 async def market(sandbox: NewMarket) -> Sandbox:
-    found = await sandbox("desy")
-    return found
+    return await sandbox("desy")
 
 
 @pytest.fixture

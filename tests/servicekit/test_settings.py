@@ -28,7 +28,7 @@ def test_what_must_be_there(environment: dict[str, str]) -> None:
     assert found.nats_seed == "SUABC", "without the line's end"
     assert found.register == examples.register()
     assert (found.health_host, found.health_port) == ("127.0.0.1", 0)
-    assert (found.park_seconds, found.batch_max, found.trace_endpoint) == (60.0, 500, None)
+    assert (found.park_seconds, found.batch_max, found.trace_endpoint) == (20.0, 500, None)
 
 
 @pytest.mark.parametrize("empty", [True, False])

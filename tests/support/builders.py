@@ -17,7 +17,7 @@ from allmende.schemas.tariff import AllocationKey, Component, OrderQuantity, Per
 from allmende.servicekit.messages import Incoming, digest_of
 from allmende.servicekit.testing import Someone
 
-NOW = dt.datetime(2026, 4, 1, 8, 0, tzinfo=dt.UTC)
+NOW = dt.datetime(2026, 6, 1, 8, 0, tzinfo=dt.UTC)
 OFFICE = "office"
 
 
@@ -68,9 +68,12 @@ def published(document: Offering, revision: int = 1) -> OfferingPublished:
     )
 
 
-def retired(offering_id: str = "lrz/vm") -> OfferingRetired:
+def retired(revision: int = 1, offering_id: str = "lrz/vm") -> OfferingRetired:
     return OfferingRetired(
-        offering_id=offering_id, provider=offering_id.split("/", maxsplit=1)[0], retired_at=NOW
+        offering_id=offering_id,
+        provider=offering_id.split("/", maxsplit=1)[0],
+        revision=revision,
+        retired_at=NOW,
     )
 
 

@@ -324,7 +324,7 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
     ),
     "billing.settlement.rejected": (
         "billing.settlement.close",
-        rejected("usage_parked", count=3),
+        rejected("period_not_over", period="2026-04"),
     ),
 }
 
@@ -335,7 +335,7 @@ _PAYLOADS: dict[str, Callable[[], Contract]] = {
         offering=offering(), provider=PROVIDER, revision=3, published_at=NOW
     ),
     "catalog.offering.retired": lambda: OfferingRetired(
-        offering_id=OFFERING_ID, provider=PROVIDER, retired_at=NOW
+        offering_id=OFFERING_ID, provider=PROVIDER, revision=2, retired_at=NOW
     ),
     "brokerage.booking.request": lambda: RequestBooking(
         offering_id=OFFERING_ID,

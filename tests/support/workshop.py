@@ -178,7 +178,8 @@ class Workshop:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError, Crash):
                         await task
-            await running.connection.close()
+            with contextlib.suppress(OSError):
+                await running.connection.close()
             await running.engine.dispose()
 
     # -- what it is given and what became of it -------------------------------------------------
@@ -195,6 +196,10 @@ class Workshop:
     async def tell(self, body: bytes, name: str = "catalog.offering.published") -> None:
         """Store a fact for services."""
         await broker.send(self.hub, subjects.fact_subject(*name.split(".")), body)
+
+    async def batches(self, count: int) -> None:
+        """Wait until the handler has been given so many batches."""
+        await eventually(lambda: len(self.handler.sizes) >= count)
 
     async def settled(self) -> None:
         """Wait until every command is acknowledged and the outbox is empty."""

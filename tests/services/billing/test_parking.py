@@ -86,16 +86,17 @@ async def test_a_booking_that_comes_decides_what_waited(billing: Desk) -> None:
     assert await states(billing) == ["refused", "recorded", "refused", "refused"]
 
 
-async def test_closing_waits_for_what_is_parked(billing: Desk) -> None:
+async def test_what_still_waits_cannot_hold_a_period_open(billing: Desk) -> None:
     await billing.take(reported(1, record("a"), record("b", booking_id=uid(2))))
-    assert codes(await billing.take(CLOSE)) == ["usage_parked"]
     may = command("office", CloseSettlement(period="2026-05"), 91)
-    assert codes(await billing.take(may))[-1] == "SettlementClosed", "another period does not wait"
+    assert "UsageRefused" not in codes(await billing.take(may)), "another period's records go on waiting"
     await billing.take(KNOWN)
-    again = [command("office", CloseSettlement(period="2026-04"), number) for number in (92, 93)]
-    assert codes(await billing.take(again[0])) == ["usage_parked"]
-    assert refused(await billing.later(60)) == ["lrz b unknown_booking"]
-    assert codes(await billing.take(again[1]))[-1] == "SettlementClosed"
+    facts = await billing.take(CLOSE)
+    assert refused([each for each in facts if isinstance(each.data, UsageRefused)]) == [
+        "lrz b unknown_booking"
+    ]
+    assert codes(facts)[-1] == "SettlementClosed"
+    assert refused(await billing.later(60)) == []
 
 
 async def test_overdue_is_refused_exactly_once_and_not_a_moment_early(billing: Desk) -> None:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -61,10 +62,16 @@ def closed(
     )
 
 
-def test_closing_is_refused_twice_and_while_usage_waits() -> None:
-    assert refuse_closing(PERIOD, closed=False, parked=0) is None
-    for is_closed, parked, code in [(True, 3, "period_closed"), (False, 3, "usage_parked")]:
-        refused = refuse_closing(PERIOD, closed=is_closed, parked=parked)
+def test_closing_is_refused_twice_and_before_the_period_is_over() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert refuse_closing("2026-04", closed=False, now=dt.datetime(2026, 5, 1, tzinfo=berlin)) is None
+    last_moment = dt.datetime(2026, 4, 30, 23, 59, 59, tzinfo=berlin)
+    for period, is_closed, moment, code in [
+        ("2026-04", True, NOW, "period_closed"),
+        ("2026-04", False, last_moment, "period_not_over"),
+        ("2150-01", False, NOW, "period_not_over"),
+    ]:
+        refused = refuse_closing(period, closed=is_closed, now=moment)
         assert refused is not None
         assert refused.code == code
         assert all(refused.sentences)

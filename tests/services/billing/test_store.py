@@ -176,13 +176,13 @@ async def test_waiting_ends_once(billing: Desk) -> None:
     await save(billing, record("a", "1.500"), record("b", booking_id=uid(2)), parked=True)
     a, b = Reported("lrz", record("a", "1.500")), Reported("lrz", record("b", booking_id=uid(2)))
     async with billing.engine.begin() as tx:
-        assert await store.parked_in(tx, "2026-04") == 2
+        assert await store.parked_in(tx, "2026-04") == [a, b]
         assert await store.parked_for(tx, [uid(1), uid(9)]) == [a]
         assert await store.overdue(tx, UNTIL - dt.timedelta(microseconds=1)) == []
         assert await store.overdue(tx, UNTIL) == [a, b]
         await store.resolve(tx, [a], [b])
         await store.resolve(tx, [b], [a])
-        assert await store.parked_in(tx, "2026-04") == 0
+        assert await store.parked_in(tx, "2026-04") == []
         assert await store.overdue(tx, UNTIL) == []
     rows = await billing.rows("select record_id, state, parked_until from usage_record order by 1")
     assert rows == [("a", "recorded", None), ("b", "refused", None)]

@@ -31,6 +31,7 @@ STANDARD = plan(
 )
 VM = offering(STANDARD)
 FREE: Mapping[CapacityKey, Decimal] = {("lrz/vm", "standard", "cores"): Decimal(3)}
+YEARS = dt.timedelta(days=36_500)
 DESY = Consumer("desy", {"lrz": "1"})
 
 GUARDS: list[tuple[str, RequestBooking, Consumer, Listed | None]] = [
@@ -59,11 +60,20 @@ GUARDS: list[tuple[str, RequestBooking, Consumer, Listed | None]] = [
 ]
 
 
+def test_a_start_may_lie_back_only_so_far() -> None:
+    month = dt.timedelta(days=31)
+    earliest = NOW.date() - month
+    for start, code in [(earliest, None), (earliest - dt.timedelta(days=1), "starts_too_early")]:
+        asked = request(cores=1, start=start)
+        outcome = decide(asked, uid(1), DESY, Listed(VM, 4), FREE, NOW, backdate=month)
+        assert (outcome.code if isinstance(outcome, Rejected) else None) == code
+
+
 @pytest.mark.parametrize(("expected", "asked", "consumer", "listed"), GUARDS, ids=[g[0] for g in GUARDS])
 def test_the_guards_refuse_in_their_order(
     expected: str, asked: RequestBooking, consumer: Consumer, listed: Listed | None
 ) -> None:
-    outcome = decide(asked, uid(1), consumer, listed, FREE, NOW)
+    outcome = decide(asked, uid(1), consumer, listed, FREE, NOW, backdate=YEARS)
     assert (outcome.code if isinstance(outcome, Rejected) else type(outcome).__name__) == expected
     if isinstance(outcome, Rejected):
         assert all(outcome.sentences)
@@ -71,12 +81,14 @@ def test_the_guards_refuse_in_their_order(
 
 
 def test_an_unknown_offering_is_named() -> None:
-    assert decide(request("kit/disk"), uid(1), DESY, None, {}, NOW) == Unknown("kit/disk")
+    assert decide(request("kit/disk"), uid(1), DESY, None, {}, NOW, backdate=YEARS) == Unknown("kit/disk")
 
 
 def test_terms_are_frozen_into_the_booking() -> None:
     asked = request(cores=3, end=dt.date(2028, 1, 1), reference="Auftrag 7")
-    found = decide(asked, uid(1), Consumer("desy", {"lrz": "1", "kit": "9"}), Listed(VM, 4), FREE, NOW)
+    found = decide(
+        asked, uid(1), Consumer("desy", {"lrz": "1", "kit": "9"}), Listed(VM, 4), FREE, NOW, backdate=YEARS
+    )
     assert found == BookingConfirmed(
         booking_id=uid(1),
         offering_id="lrz/vm",
@@ -95,7 +107,7 @@ def test_terms_are_frozen_into_the_booking() -> None:
 
 
 def test_the_refusal_says_what_is_left() -> None:
-    refused = decide(request(cores="3.5"), uid(1), DESY, Listed(VM, 4), FREE, NOW)
+    refused = decide(request(cores="3.5"), uid(1), DESY, Listed(VM, 4), FREE, NOW, backdate=YEARS)
     assert isinstance(refused, Rejected)
     assert refused.sentences[1] == "cores: 3.5 requested, 3 free."
     assert refused.field == "quantities.cores"
@@ -103,7 +115,7 @@ def test_the_refusal_says_what_is_left() -> None:
 
 def test_only_limited_quantities_that_are_booked_are_taken() -> None:
     asked = request(quantities=decimals({"cores": 2, "ram": 64}))
-    booked = decide(asked, uid(1), DESY, Listed(VM, 1), FREE, NOW)
+    booked = decide(asked, uid(1), DESY, Listed(VM, 1), FREE, NOW, backdate=YEARS)
     assert isinstance(booked, BookingConfirmed)
     assert taken_by(booked, STANDARD) == {("lrz/vm", "standard", "cores"): 2}
     assert taken_by(booked.model_copy(update={"quantities": decimals({"cores": 0})}), STANDARD) == {}
@@ -132,7 +144,9 @@ def test_whatever_is_asked_the_confirmed_never_exceed_the_capacity(
     confirmed: dict[str, Decimal] = {}
     for number, (plan_id, cores, member) in enumerate(asked):
         wanted = request(plan_id=plan_id, quantities={"cores": cores})
-        outcome = decide(wanted, uid(number), Consumer(member), Listed(TWO_PLANS, 1), free, NOW)
+        outcome = decide(
+            wanted, uid(number), Consumer(member), Listed(TWO_PLANS, 1), free, NOW, backdate=YEARS
+        )
         left = free.get(("lrz/vm", plan_id, "cores"))
         fits = plan_id != "none" and member != "lrz" and (left is None or cores <= left)
         assert isinstance(outcome, BookingConfirmed) == fits

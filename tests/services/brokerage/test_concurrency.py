@@ -29,8 +29,11 @@ def asked(number: int, cores: int = 1, id_: str = "lrz/vm") -> Incoming:
 
 
 async def processes(desk: NewDesk, count: int = PROCESSES) -> list[Desk]:
-    first = await desk(BrokerageHandler(MEMBERS, 60))
-    return [first, *[await desk(BrokerageHandler(MEMBERS, 60), shares=first) for _ in range(count - 1)]]
+    first = await desk(BrokerageHandler(MEMBERS, 60, 36_500))
+    return [
+        first,
+        *[await desk(BrokerageHandler(MEMBERS, 60, 36_500), shares=first) for _ in range(count - 1)],
+    ]
 
 
 async def race(desks: Sequence[Desk]) -> int:

@@ -39,7 +39,7 @@ TABLES = {
 
 @pytest.fixture
 async def brokerage(desk: NewDesk) -> Desk:
-    return await desk(BrokerageHandler(MEMBERS, 60))
+    return await desk(BrokerageHandler(MEMBERS, 60, 36_500))
 
 
 async def tables(desk: Desk) -> dict[str, list[tuple[object, ...]]]:
@@ -85,7 +85,7 @@ async def test_a_batch_is_decided_in_its_order_whole_or_in_pieces(brokerage: Des
 
 
 async def test_the_rows_do_not_depend_on_how_the_batch_was_divided(desk: NewDesk) -> None:
-    whole, pieces = [await desk(BrokerageHandler(MEMBERS, 60)) for _ in range(2)]
+    whole, pieces = [await desk(BrokerageHandler(MEMBERS, 60, 36_500)) for _ in range(2)]
     await whole.deliver(BATCH)
     await pieces.deliver(BATCH, 2)
     assert await tables(whole) == await tables(pieces)
@@ -160,10 +160,20 @@ async def test_the_newest_revision_wins_whatever_comes_last(brokerage: Desk, siz
         ([published(VM), retired()], "offering_retired"),
         ([published(VM), retired(), published(VM, 2)], "BookingConfirmed"),
         ([published(VM), retired(), retired(), published(VM, 2)], "BookingConfirmed"),
-        ([published(VM), retired(), published(VM, 2), retired()], "offering_retired"),
+        ([published(VM), retired(), published(VM, 2), retired(2)], "offering_retired"),
+        ([retired(), published(VM)], "offering_retired"),
+        ([retired(), published(VM, 2)], "BookingConfirmed"),
         ([published(VM), retired(), published(VM)], "offering_retired"),
     ],
-    ids=["retired", "reopened", "retired twice, reopened", "retired again", "an unchanged one comes late"],
+    ids=[
+        "retired",
+        "reopened",
+        "retired twice, reopened",
+        "retired again",
+        "retired comes first",
+        "retired comes first, reopened",
+        "an unchanged one comes late",
+    ],
 )
 async def test_retired_and_opened_again(
     brokerage: Desk, facts: list[object], outcome: str, size: int | None

@@ -22,7 +22,7 @@ MEMBERS = register("desy", "kit", "gsi", "lrz")
 
 @pytest.fixture
 async def brokerage(desk: NewDesk) -> Desk:
-    return await desk(BrokerageHandler(MEMBERS, 60))
+    return await desk(BrokerageHandler(MEMBERS, 60, 36_500))
 
 
 def asked(number: int, cores: int = 4, member: str = "desy") -> Incoming:

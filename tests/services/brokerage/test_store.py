@@ -21,7 +21,7 @@ CORES = ("lrz/vm", "standard", "cores")
 
 @pytest.fixture
 async def brokerage(desk: NewDesk) -> Desk:
-    found = await desk(BrokerageHandler(register("desy", "lrz"), 60))
+    found = await desk(BrokerageHandler(register("desy", "lrz"), 60, 36_500))
     await learn(found, 1, capacity=10)
     return found
 
@@ -84,10 +84,11 @@ async def test_an_older_revision_that_comes_late_changes_nothing(brokerage: Desk
 
 async def test_only_a_newer_revision_opens_what_is_retired(brokerage: Desk) -> None:
     async def is_retired() -> object:
-        return (await brokerage.rows("select retired from offering"))[0][0]
+        async with brokerage.engine.begin() as tx:
+            return (await store.load_offerings(tx, ["lrz/vm"]))["lrz/vm"].retired
 
     async with brokerage.engine.begin() as tx:
-        await store.retire(tx, ["lrz/vm", "kit/none"])
+        await store.retire(tx, {"lrz/vm": 1, "kit/none": 7})
     assert await is_retired()
     await learn(brokerage, 1, capacity=10)
     assert await is_retired(), "an unchanged document that comes late"

@@ -42,7 +42,7 @@ def test_nobody_publishes_or_retires_what_belongs_to_another(member: str) -> Non
 
 def test_what_is_not_listed_cannot_be_retired() -> None:
     assert code(retire(None, "lrz/vm", "lrz", NOW)) == "unknown_offering"
-    fact = OfferingRetired(offering_id="lrz/vm", provider="lrz", retired_at=NOW)
+    fact = OfferingRetired(offering_id="lrz/vm", provider="lrz", revision=1, retired_at=NOW)
     with pytest.raises(ValueError, match="not listed"):
         evolve(None, fact)
 

@@ -13,8 +13,13 @@ TABLES = """
 create table offering (
     offering_id text   primary key,
     revision    int    not null,
-    retired     boolean not null default false,
     document    jsonb  not null
+);
+
+-- Up to which revision an offering is closed for new bookings; kept apart, since it may come first.
+create table retired (
+    offering_id text primary key,
+    revision    int  not null
 );
 
 -- What can still be booked; the database refuses to oversell, whatever the code does.
@@ -64,6 +69,7 @@ def upgrade() -> None:
     migration.grant(
         {
             "offering": "select, insert, update",
+            "retired": "select, insert, update",
             "capacity": "select, insert, update",
             "booking": "select, insert, update",
             "parked": "select, insert, update, delete",
