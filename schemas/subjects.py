@@ -11,7 +11,9 @@ SHARDS = 8
 """Command streams of the hub, over which members are spread. Fixed: the number is part of the subjects."""
 
 EVENT_STREAM = "EVENTS"
-EVENT_SUBJECTS = ("fact.>", "ev.>")
+EVENT_SUBJECTS = ("ev.>",)
+FACT_STREAM = "FACTS"
+"""What services tell each other; kept until every service that reads it has taken it in."""
 DEAD_LETTER_STREAM = "DEAD"
 ADVISORY_STREAM = "ADVISORIES"
 EVERYONE = "everyone"

@@ -1,8 +1,8 @@
 """Commands that must see every fact stored before them.
 
 Streams race: when a period is closed, bookings told before may still wait for this service, which may just
-have been started again. Such a command is held until the service has taken in every fact that the event
-stream held when the command arrived.
+have been started again. Such a command is held until the service has taken in every fact that the stream
+of facts held when the command arrived.
 """
 
 import dataclasses
@@ -78,12 +78,12 @@ class FactBarrier:
     async def _release(self) -> list[Delivery]:
         for held in self._held:
             if held.after is None:
-                stream = await self._ask(f"STREAM.INFO.{subjects.EVENT_STREAM}")
+                stream = await self._ask(f"STREAM.INFO.{subjects.FACT_STREAM}")
                 held.after = int(stream["state"]["last_seq"])
             if time.monotonic() - held.told_at > _IN_PROGRESS_SECONDS:
                 held.told_at = time.monotonic()
                 await self._connection.publish(held.delivery.reply, b"+WPI")
-        consumer = await self._ask(f"CONSUMER.INFO.{subjects.EVENT_STREAM}.{self._durable}")
+        consumer = await self._ask(f"CONSUMER.INFO.{subjects.FACT_STREAM}.{self._durable}")
         taken_in = int(consumer["ack_floor"]["stream_seq"])
         idle = not consumer["num_pending"] and not consumer["num_ack_pending"]
         released = [held for held in self._held if idle or taken_in >= (held.after or 0)]

@@ -61,6 +61,7 @@ class Limits:
     shard_bytes: int = 64 << 20
     event_bytes: int = 2 << 30
     event_days: float = 30.0
+    fact_bytes: int = 1 << 30
     dead_letter_bytes: int = 256 << 20
     store_bytes: int = 8 << 30
 
@@ -135,7 +136,7 @@ system_account: SYS
     def _service_user(self, consumed: Consumed) -> str:
         name = consumed.service
         streams = [(subjects.command_stream(shard), name) for shard in range(subjects.SHARDS)]
-        streams.append((subjects.EVENT_STREAM, fact_durable(name)))
+        streams.append((subjects.FACT_STREAM, fact_durable(name)))
         publish = [
             f"fact.{name}.>",
             f"ev.*.{name}.>",
@@ -143,8 +144,8 @@ system_account: SYS
             *(f"{_JS}.API.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in streams),
             *(f"{_JS}.ACK.{stream}.{durable}.>" for stream, durable in streams),
             # For commands that wait until every earlier fact is taken in.
-            f"{_JS}.API.STREAM.INFO.{subjects.EVENT_STREAM}",
-            f"{_JS}.API.CONSUMER.INFO.{subjects.EVENT_STREAM}.{fact_durable(name)}",
+            f"{_JS}.API.STREAM.INFO.{subjects.FACT_STREAM}",
+            f"{_JS}.API.CONSUMER.INFO.{subjects.FACT_STREAM}.{fact_durable(name)}",
         ]
         subscribe = [f"_INBOX_{name}.>", f"ask.*.{name}.>", "$SRV.>"]
         return (
@@ -231,6 +232,19 @@ system_account: SYS
             storage=StorageType.FILE,
             duplicate_window=600,
         )
+        # Facts go when every service has them, and never before: a full stream holds the tellers back, whose
+        # outbox keeps what they have to tell.
+        facts = StreamConfig(
+            name=subjects.FACT_STREAM,
+            subjects=["fact.>"],
+            retention=RetentionPolicy.INTEREST,
+            discard=DiscardPolicy.NEW,
+            max_bytes=self.limits.fact_bytes,
+            allow_atomic=True,
+            deny_delete=True,
+            storage=StorageType.FILE,
+            duplicate_window=600,
+        )
         dead = StreamConfig(
             name=subjects.DEAD_LETTER_STREAM,
             subjects=["dead.>"],
@@ -240,7 +254,7 @@ system_account: SYS
             storage=StorageType.FILE,
             duplicate_window=600,
         )
-        return [*shards, events, dead]
+        return [*shards, facts, events, dead]
 
     def consumers(self) -> list[tuple[str, ConsumerConfig]]:
         """Every durable consumer, with its stream."""
@@ -251,7 +265,7 @@ system_account: SYS
                 found.append((subjects.command_stream(shard), _durable(consumed.service, [filter_])))
             facts = [f"fact.{name}" for name in consumed.facts]
             if facts:
-                found.append((subjects.EVENT_STREAM, _durable(fact_durable(consumed.service), facts)))
+                found.append((subjects.FACT_STREAM, _durable(fact_durable(consumed.service), facts)))
         for member in self.register.members:
             filters = [f"ev.{member.id}.>", f"ev.{subjects.EVERYONE}.>"]
             durable = _durable(

@@ -100,7 +100,7 @@ class BatchLoop:
         self._pulls = [
             ContinuousPull(connection, stream, durable, self._inflow) for stream, durable in consumers
         ]
-        durables = [durable for stream, durable in consumers if stream == subjects.EVENT_STREAM]
+        durables = [durable for stream, durable in consumers if stream == subjects.FACT_STREAM]
         self._barrier = FactBarrier(connection, service, durables[0] if durables else None)
         self._publisher = Publisher(connection, service)
         self._publishing: asyncio.Task[list[int]] | None = None

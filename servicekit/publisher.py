@@ -80,9 +80,11 @@ class Publisher:
         await self._unless_reconnected(self._publish(copies))
 
     async def _publish(self, copies: Sequence[Copy]) -> None:
-        events = [copy for copy in copies if not copy.subject.startswith("dead.")]
-        for start in range(0, len(events), ATOMIC_BATCH_MAX):
-            await self._publish_events(events[start : start + ATOMIC_BATCH_MAX])
+        # A batch is atomic within one stream; services hear first, so that nobody acts on what they lack.
+        for root in ("fact.", "ev."):
+            events = [copy for copy in copies if copy.subject.startswith(root)]
+            for start in range(0, len(events), ATOMIC_BATCH_MAX):
+                await self._publish_events(events[start : start + ATOMIC_BATCH_MAX])
         await self._one_by_one([copy for copy in copies if copy.subject.startswith("dead.")])
 
     async def recover(self, letters: Sequence[Letter]) -> None:

@@ -52,7 +52,7 @@ class Service:
         """Streams and durables it pulls from."""
         found = [(subjects.command_stream(shard), self.name) for shard in range(subjects.SHARDS)]
         if self.facts:
-            found.append((subjects.EVENT_STREAM, hub.fact_durable(self.name)))
+            found.append((subjects.FACT_STREAM, hub.fact_durable(self.name)))
         return found
 
 

@@ -73,6 +73,6 @@ def test_no_name_holds_a_wildcard_or_an_empty_token(member: str, message: regist
 
 
 def test_events_lie_below_the_subjects_of_their_stream() -> None:
-    roots = {pattern.removesuffix(">") for pattern in subjects.EVENT_SUBJECTS}
+    roots = {pattern.removesuffix(">") for pattern in (*subjects.EVENT_SUBJECTS, "fact.>")}
     for subject in (subjects.fact_subject("a", "b", "c"), subjects.event_subject("m", "a", "b", "c")):
         assert any(subject.startswith(root) for root in roots)

@@ -79,9 +79,10 @@ async def test_nothing_in_a_stream_can_be_deleted(sandbox: NewMarket, connection
     market = await sandbox("desy")
     provisioner = await connections.provisioner(market)
     await broker.send(provisioner, broker.command_subject("desy", "billing.usage.report"), b"{}")
-    await broker.send(provisioner, "fact.billing.levy.charged", b"{}")
+    await broker.send(provisioner, "fact.catalog.offering.published", b"{}")
+    await broker.send(provisioner, "ev.desy.billing.levy.charged", b"{}")
     shard = subjects.command_stream(subjects.shard_of("desy"))
-    for stream in (shard, subjects.EVENT_STREAM):
+    for stream in (shard, subjects.FACT_STREAM, subjects.EVENT_STREAM):
         with pytest.raises(APIError):
             await provisioner.jetstream().delete_msg(stream, 1)
 
@@ -89,7 +90,7 @@ async def test_nothing_in_a_stream_can_be_deleted(sandbox: NewMarket, connection
 async def test_provisioning_again_keeps_what_is_there(sandbox: NewMarket, connections: Connections) -> None:
     market = await sandbox("desy")
     provisioner = await connections.provisioner(market)
-    await broker.send(provisioner, "fact.billing.levy.charged", b"{}")
+    await broker.send(provisioner, "fact.catalog.offering.published", b"{}")
     seed = market.home.service_key(hub_module.PROVISIONER).read_text().strip()
     await market.hub.provision(market.url, seed)
     assert len(await broker.stored(provisioner)) == 1

@@ -268,7 +268,7 @@ async def test_services_reach_what_they_need_only(
     forbidden += [f"ev.{member}.{other}.x.y" for other in others for member in MEMBERS]
     forbidden += [f"dead.{other}.desy" for other in others]
     consumers = [(stream, other) for stream in _command_streams() for other in others]
-    consumers += [(EVENTS, f"svc_{other}") for other in others]
+    consumers += [(subjects.FACT_STREAM, f"svc_{other}") for other in others]
     consumers += [(EVENTS, subjects.event_durable(member)) for member in MEMBERS]
     forbidden += [f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in consumers]
     forbidden += [f"$JS.ACK.{stream}.{durable}.1.1.1.1.0" for stream, durable in consumers]

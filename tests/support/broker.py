@@ -13,6 +13,7 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
 
 from allmende.client.sequences import Gap, Sequences
 from allmende.schemas import registry, subjects
@@ -104,17 +105,27 @@ class Stored:
         return ".".join(self.subject.split(".")[-3:])
 
 
-async def stored(connection: Client, filter_: str = ">", stream: str = subjects.EVENT_STREAM) -> list[Stored]:
-    """Everything a stream holds, in its order; as the provisioner."""
+async def stored(connection: Client, filter_: str = ">", stream: str | None = None) -> list[Stored]:
+    """Everything a stream holds, in its order; as the provisioner. Facts and events where none is named."""
+    if stream is None:
+        both = (subjects.FACT_STREAM, subjects.EVENT_STREAM)
+        roots = {subjects.FACT_STREAM: "fact.", subjects.EVENT_STREAM: "ev."}
+        wanted = [each for each in both if filter_ == ">" or filter_.startswith(roots[each])]
+        return [message for each in wanted for message in await _held(connection, filter_, each)]
+    return await _held(connection, filter_, stream)
+
+
+async def _held(connection: Client, filter_: str, stream: str) -> list[Stored]:
     jetstream = connection.jetstream()
-    found = []
-    pull = await jetstream.pull_subscribe(filter_, stream=stream, durable=None)
-    waiting = (await pull.consumer_info()).num_pending
-    while len(found) < waiting:
-        for message in await pull.fetch(min(waiting - len(found), 500), timeout=5):
-            found.append(Stored(message.subject, message.data, dict(message.headers or {})))
-            await message.ack()
-    await pull.unsubscribe()
+    found: list[Stored] = []
+    state = (await jetstream.stream_info(stream)).state
+    for sequence in range(max(state.first_seq, 1), state.last_seq + 1):
+        try:
+            message = await jetstream.get_msg(stream, sequence)
+        except NotFoundError:
+            continue
+        if filter_ == ">" or str(message.subject).startswith(filter_.removesuffix(">")):
+            found.append(Stored(str(message.subject), message.data or b"", dict(message.headers or {})))
     return found
 
 

@@ -135,7 +135,7 @@ class Workshop:
             "handler": self.handler,
             "consumers": [
                 *((subjects.command_stream(shard), SERVICE) for shard in range(subjects.SHARDS)),
-                (subjects.EVENT_STREAM, f"svc_{SERVICE}"),
+                (subjects.FACT_STREAM, f"svc_{SERVICE}"),
             ],
             "clock": system_clock,
         } | options
