@@ -185,4 +185,5 @@ def command_subject(member: str, name: str) -> str:
 
 async def consumer(connection: Client, stream: str, durable: str) -> ConsumerInfo:
     """How a consumer stands."""
-    return await connection.jetstream().consumer_info(stream, durable)
+    found: ConsumerInfo = await connection.jetstream().consumer_info(stream, durable)
+    return found
