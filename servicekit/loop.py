@@ -270,6 +270,7 @@ class BatchLoop:
                 await self._publisher.publish(copies)
                 for delivery in committed.deliveries:
                     await self._connection.publish(delivery.reply, b"+ACK")
+                self._inflow.let_go(committed.deliveries)
             except (NotStored, NatsError, OSError) as error:
                 self.trouble = f"the event stream cannot be reached: {_first_line(error)}"
                 log.warning("%s: %s", self._service, self.trouble)

@@ -4,7 +4,7 @@ import asyncio
 import collections
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -35,15 +35,24 @@ class Inflow:
     def __init__(self) -> None:
         self._count = 0
         self._bytes = 0
+        self._in_hand: set[tuple[str, str]] = set()
         self._queues: collections.OrderedDict[str, collections.deque[Delivery]] = collections.OrderedDict()
         self._arrived = asyncio.Event()
 
     def put(self, delivery: Delivery) -> None:
-        """Add a message."""
+        """Add a message, unless it is in hand already: the slow must not drown in repetitions."""
+        place = _place(delivery)
+        if place in self._in_hand:
+            return
+        self._in_hand.add(place)
         self._count += 1
         self._bytes += len(delivery.body)
         self._queues.setdefault(delivery.origin, collections.deque()).append(delivery)
         self._arrived.set()
+
+    def let_go(self, deliveries: Iterable[Delivery]) -> None:
+        """These are acknowledged: if they come again, the acknowledgement was lost."""
+        self._in_hand.difference_update(map(_place, deliveries))
 
     @property
     def has_room(self) -> bool:
@@ -83,6 +92,12 @@ class Inflow:
         self._count -= len(batch)
         self._bytes -= size
         return batch
+
+
+def _place(delivery: Delivery) -> tuple[str, str]:
+    """Where a message stands: its stream and its number there, from the subject of its acknowledgement."""
+    tokens = delivery.reply.split(".", 6)
+    return tokens[2], tokens[5]
 
 
 class ContinuousPull:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.broker import Connections
 from support.fixtures import NewMarket
-from support.workshop import SERVICE, NewWorkshop, Workshop
+from support.workshop import NewWorkshop, Workshop
 
 from allmende.servicekit import loop
 from allmende.servicekit.embedded.postgres import EmbeddedPostgres
@@ -56,9 +56,8 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def own_market(own_postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A market of the brokerage alone on that server."""
-    services = [service for service in installed_services() if service.name == SERVICE]
-    templates = Templates(own_postgres, services)
+    """A market on that server."""
+    templates = Templates(own_postgres, installed_services())
     await templates.prepare()
     async with Sandbox(tmp_path, templates, ["desy", "lrz"]) as found:
         yield found

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from support import broker
 from support.broker import Connections, consumer, eventually
 from support.fixtures import NewMarket
-from support.workshop import NewWorkshop, new_ids, request
+from support.workshop import ACK_WAIT_SECONDS, NewWorkshop, new_ids, request
 
 from allmende.schemas import subjects
 from allmende.servicekit import pull
@@ -57,7 +57,7 @@ async def test_a_batch_is_bounded_in_bytes() -> None:
     for number in range(10):
         inflow.put(delivery("desy", 400, number))
     assert [len(await inflow.take(100, 1, bytes_max=1_000)) for _ in range(4)] == [3, 3, 3, 1]
-    inflow.put(delivery("desy", 5_000))
+    inflow.put(delivery("desy", 5_000, 10))
     assert len(await inflow.take(100, 1, bytes_max=1_000)) == 1, "one that is larger goes alone"
 
 
@@ -72,6 +72,36 @@ async def test_waiting_for_the_first_only() -> None:
     await asyncio.sleep(0)
     inflow.wake()
     assert await taking == []
+
+
+async def test_what_waits_already_is_not_taken_in_twice() -> None:
+    """A slow service must not drown in redeliveries of what it has not come to yet."""
+    inflow = Inflow()
+    subject = broker.command_subject("desy", "brokerage.booking.request")
+    for stream in ("CMD_s0", "CMD_s1"):
+        for times in (1, 2, 3):
+            inflow.put(Delivery(subject, b"x", f"$JS.ACK.{stream}.brokerage.{times}.7.{times}.1.0"))
+    batch = await inflow.take(10, 1)
+    assert [each.reply.split(".")[2] for each in batch] == ["CMD_s0", "CMD_s1"]
+    again = Delivery(subject, b"x", "$JS.ACK.CMD_s0.brokerage.4.7.4.1.0")
+    inflow.put(again)
+    assert await inflow.take(10, 0.01) == [], "still in hand"
+    inflow.let_go(batch)
+    inflow.put(again)
+    assert await inflow.take(10, 1) == [again], "the acknowledgement was lost"
+
+
+async def test_a_slow_service_tells_each_outcome_once(workshop: NewWorkshop) -> None:
+    """The last wait much longer than the server waits for their acknowledgement."""
+    shop = await workshop()
+    ids = new_ids(120)
+    await shop.send(*(request(id_=id_) for id_ in ids))
+    shop.handler.seconds = 2.5 * ACK_WAIT_SECONDS / 12
+    await shop.start(batch_max=10)
+    await shop.settled()
+    assert await shop.complaints(*ids) == []
+    told = await broker.outcomes(shop.hub, "desy")
+    assert sum(len(told[id_]) for id_ in ids) == len(ids)
 
 
 async def test_2000_waiting_commands_delay_nobody(workshop: NewWorkshop) -> None:

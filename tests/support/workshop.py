@@ -38,6 +38,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.seconds = 0.0
         self.poison: Callable[[Incoming], bool] = lambda _: False
         self.statements: dict[str, tuple[str, dict[str, object]]] = {}
         self.before_return: Callable[[], None] = lambda: None
@@ -46,6 +47,7 @@ class Counting:
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
         self.sizes.append(len(messages))
+        await asyncio.sleep(self.seconds)
         ids, senders = [message.id for message in messages], [message.sender for message in messages]
         await tx.execute(_EFFECT, {"ids": ids, "senders": senders})
         for message in messages:
