@@ -80,14 +80,15 @@ class Outgoing:
         data: the payload.
         cause: the command it answers, if any.
         subject: the business key, for people and filters.
-        parties: the members behind the audiences that the registry names.
+        parties: the members behind the audiences that the registry names; one, or several where an audience
+            is a circle. A circle of everybody is `subjects.EVERYONE`.
         message: only needed where the payload does not tell (rejections).
     """
 
     data: Contract
     cause: Incoming | None = None
     subject: str | None = None
-    parties: Mapping[Audience, str] = dataclasses.field(default_factory=dict)
+    parties: Mapping[Audience, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
     message: MessageType | None = None
 
 
