@@ -353,8 +353,8 @@ class BookingAmended(Agreement):
     amended_at: Instant
 
 
-class MessageWritten(Contract):
-    """A message between the two sides of a booking."""
+class MessageWritten(Waits):
+    """A message between the two sides of a booking, and the time limit as it stands now."""
 
     booking_id: Uuid
     provider: MemberId

@@ -1,5 +1,6 @@
 """What is agreed with a booking beside its price: who must say yes, how long things take, how it ends."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -55,7 +56,7 @@ class Circle(Contract):
             raise ValueError("names nobody; leave it out where everybody is meant")
         return self
 
-    def admits(self, member: str, classes: "dict[str, str]") -> bool:
+    def admits(self, member: str, classes: Mapping[str, str]) -> bool:
         """Tell whether a member, with its class in each scheme, belongs to the circle."""
         return member in self.members or any(
             classes.get(scheme) in allowed for scheme, allowed in self.classes.items()

@@ -126,6 +126,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Plan {plan} führt keine Warteliste.",
         "The plan {plan} has no waiting list.",
     ),
+    "line_before_you": (
+        "Es warten bereits {waiting} auf freie Plätze; mit wait_until stellen Sie sich an.",
+        "There are {waiting} waiting in line already; wait_until joins them.",
+    ),
+    "ends_before_start": (
+        "Das Ende {end} liegt nicht nach dem Beginn {start}.",
+        "The end {end} is not after the start {start}.",
+    ),
     "wait_until_past": (
         "Der Tag {day}, bis zu dem gewartet werden soll, ist vorbei.",
         "The day {day} to wait until is over.",
