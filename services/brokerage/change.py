@@ -40,6 +40,8 @@ from .booking import (
     enter,
     is_confirmed,
     plan_of,
+    pool_of,
+    refuse_consumer,
     shortage,
     through_gates,
     told_of,
@@ -79,8 +81,10 @@ class Surroundings:
     Attributes:
         free: what is left of every limited quantity.
         waiting: how many wait in each line.
-        listed: the offering as it is now, for changes of plan or quantity.
+        listed: the offering as it is now, where a new agreement is made: for an accepted interest, for
+            changes of plan or quantity.
         consumer: the consumer with its classes.
+        earliest: how far back a start may lie.
     """
 
     now: dt.datetime
@@ -88,6 +92,7 @@ class Surroundings:
     waiting: Mapping[LineKey, int]
     listed: Listed | None
     consumer: Consumer
+    earliest: dt.date = dt.date.min
 
 
 def decide(booking: Booking, side: Side, command: Command, around: Surroundings) -> Moved | Rejected:
@@ -104,9 +109,12 @@ def decide(booking: Booking, side: Side, command: Command, around: Surroundings)
         state = lifecycle.name_of(booking.phase)
         return rejected("not_now", "booking_id", state=state, action=trigger)
     moved = _DECISIONS[type(command)](booking, side, command, around)
-    if isinstance(moved, Moved) and (missing := shortage(moved.booking, booking, around.free)):
-        return missing
-    return moved
+    refusal = moved if isinstance(moved, Rejected) else shortage(moved.booking, booking, around.free)
+    if refusal is None:
+        return moved
+    # What stood in the request may not stand in this command.
+    known = refusal.field.split(".")[0] in type(command).model_fields
+    return refusal if known else dataclasses.replace(refusal, field="booking_id")
 
 
 def trigger_of(command: Command) -> Trigger:
@@ -181,10 +189,27 @@ def _accept(booking: Booking, side: Side, command: AcceptBooking, around: Surrou
     del command
     if booking.state == "offered":  # capacity is reserved for it already
         return confirmed_or_waiting(booking, "accept", side, through_gates(booking, around.now), around.now)
+    if refusal := _refuse_interest(booking.agreement, around):
+        return refusal
     entered = enter(booking, around.free, around.waiting, around.now)
     if isinstance(entered, Rejected):
         return entered
     return confirmed_or_waiting(booking, "accept", side, entered, around.now)
+
+
+def _refuse_interest(terms: Agreement, around: Surroundings) -> Rejected | None:
+    """What was possible when the interest was stated may be so no more."""
+    if around.listed is None:
+        return rejected("unknown_offering", "booking_id", offering=terms.offering_id)
+    if refusal := refuse_consumer(around.listed, around.consumer):
+        return refusal
+    plan = plan_of(around.listed.offering, terms.plan_id)
+    if plan is None or plan.closed_to_new:
+        return rejected("plan_closed", "booking_id", plan=terms.plan_id)
+    if terms.start < around.earliest:
+        return rejected("starts_too_early", "booking_id", start=terms.start, earliest=around.earliest)
+    pool = pool_of(plan, terms.pool_id, terms.start, around.now)
+    return pool if isinstance(pool, Rejected) else None
 
 
 def _approve(booking: Booking, side: Side, command: ApproveBooking, around: Surroundings) -> Moved | Rejected:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas import registry
 from allmende.schemas.brokerage import (
+    AcceptBooking,
     AccessShared,
     AmendBooking,
     AnnounceMaintenance,
@@ -35,6 +36,7 @@ from . import booking as rules
 from . import change, correspondence, deadline, maintenance, store
 from .booking import Availability, Booking, Consumer, LineKey, Listed, Unknown
 from .change import Surroundings
+from .term import day_of
 from .working_set import WorkingSet
 
 Maintaining = AnnounceMaintenance | UpdateMaintenance
@@ -174,6 +176,7 @@ class BrokerageHandler:
             waiting=books.waiting,
             listed=books.listed.get(found.agreement.offering_id),
             consumer=self._consumer(found.agreement.consumer),
+            earliest=day_of(now) - self._backdate,
         )
         moved = change.decide(found, side, asked, around)
         if isinstance(moved, Rejected):
@@ -323,6 +326,8 @@ async def _load(tx: AsyncConnection, commands: Sequence[Incoming]) -> WorkingSet
                 offering, plan, pool = found.line
                 offerings[offering] = None
                 lines[offering, asked.plan_id or plan, pool] = None
+            case AcceptBooking() as asked if found := bookings.get(asked.booking_id):
+                offerings[found.agreement.offering_id] = None
             case _:
                 pass
     lines.update(dict.fromkeys(_lines_of(bookings.values())))

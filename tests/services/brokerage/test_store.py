@@ -67,7 +67,7 @@ async def test_free_is_total_less_booked(brokerage: Desk) -> None:
     await take(brokerage, "2.25")
     async with brokerage.engine.begin() as tx:
         free, total = await store.load_capacity(tx, [LINE, ("kit/none", "standard", "")])
-    assert (free, total) == ({CORES: Decimal("7.75")}, {CORES: 10})
+    assert (free, total) == ({CORES: Decimal("7.75")}, {CORES: Decimal(10)})
 
 
 async def test_a_lowered_capacity_keeps_what_is_booked(brokerage: Desk) -> None:
