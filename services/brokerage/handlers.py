@@ -298,8 +298,7 @@ class BrokerageHandler:
         await store.save_notices(tx, notices, [maintenance.due(notice) for notice in notices])
         facts = []
         for notice in notices:
-            told = notice.state != "draft" and not (notice.state == "cancelled" and notice.number == 1)
-            circle = await store.consumers_of(tx, notice.offering_ids) if told else ()
+            circle = await store.consumers_of(tx, notice.offering_ids) if notice.state != "draft" else ()
             parties: dict[Audience, str | tuple[str, ...]] = {
                 Audience.PROVIDER: notice.provider,
                 Audience.CIRCLE: circle,
