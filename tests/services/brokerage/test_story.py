@@ -370,3 +370,10 @@ async def test_a_draft_is_the_providers_own(brokerage: Desk) -> None:
     assert codes(await brokerage.take(command("kit", update, 7))) == ["unknown_notice"]
     (told,) = await brokerage.take(command("lrz", update, 8))
     assert told.parties[Audience.CIRCLE] == ("desy",)
+
+
+async def test_a_draft_that_is_dropped_was_never_there(brokerage: Desk) -> None:
+    await brokerage.take(ask(1, "desy"), maintenance(5, as_draft=True))
+    update = contracts.UpdateMaintenance(notice_id=uid(5), state="cancelled")
+    (told,) = await brokerage.take(command("lrz", update, 7))
+    assert told.parties == {Audience.PROVIDER: "lrz", Audience.CIRCLE: ()}
