@@ -25,8 +25,12 @@ from allmende.services.billing.handlers import BillingHandler
 MEMBERS = register(Someone("desy", "Hamburg"), Someone("gsi", "Hessen"), Someone("lrz", "Bayern"))
 BY_LAND = key({"Hamburg": 1, "Hessen": 2, "Bayern": 7}, holders="land")
 TABLES = {
-    "booking": "select booking_id, provider, consumer, one_time_charged_in from booking order by 1",
+    "booking": "select booking_id, provider, consumer, open_from from booking order by 1",
     "usage_record": "select source, record_id, quantity, digest, state from usage_record order by 1, 2",
+    "booking_terms": "select booking_id, number, valid_from, reckoned_in from booking_terms order by 1, 2",
+    "booking_change": "select booking_id, number, charged_in, reckoned_in from booking_change order by 1, 2",
+    "breach": "select breach_id, charged_in from breach order by 1",
+    "component_charge": "select * from component_charge order by 1, 2, 3, 4, 5",
     "levy": "select levy_id, period, document::text from levy order by 1",
     "settlement": "select document::text from settlement order by 1",
     "statement": "select document::text from statement order by 1",
@@ -187,15 +191,6 @@ async def test_closing_one_period_twice_in_one_batch_closes_it_once(billing: Des
     facts = await billing.take(closing(1), closing(2), closing(3, "2026-05"))
     assert codes(facts).count("SettlementClosed") == 2
     assert codes(facts).count("period_closed") == 1
-
-
-async def test_what_is_charged_once_comes_in_the_first_period_that_can_hold_it(billing: Desk) -> None:
-    late = booking(1, start=dt.date(2026, 5, 31), quantities={})
-    await billing.take(fact(late, 1), closing(1))
-    assert await billing.rows("select one_time_charged_in from booking") == [(None,)]
-    await billing.take(closing(2, "2026-05"))
-    await billing.take(closing(3, "2026-06"))
-    assert await billing.rows("select one_time_charged_in from booking") == [("2026-05",)]
 
 
 @pytest.mark.parametrize("letter", ["x", "\N{OLD ITALIC LETTER A}"])
