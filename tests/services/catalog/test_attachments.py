@@ -5,8 +5,7 @@ import hashlib
 import random
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
-from support.builders import NOW, command, offering, register
+from support.builders import command, offering, register
 from support.desk import Desk, NewDesk, codes
 
 from allmende.schemas import attachments
@@ -33,7 +32,9 @@ CONTENT = random.Random(1).randbytes(2 * PART_BYTES + 1000)
 OFFERED = PublishOffering(offering=offering(visible_to=Circle(members=("desy",))))
 
 
-def parts(content: bytes = CONTENT, name: str = "avv.pdf", digest: str | None = None) -> list[StoreAttachment]:
+def parts(
+    content: bytes = CONTENT, name: str = "avv.pdf", digest: str | None = None
+) -> list[StoreAttachment]:
     return [
         StoreAttachment(
             offering_id="lrz/vm",
@@ -176,16 +177,3 @@ async def test_the_digest_is_of_the_parts_in_their_order(catalog: Desk) -> None:
     ]
     facts = await catalog.deliver([command("lrz", each, 10 + each.part) for each in swapped])
     assert codes(facts)[-1] == "digest_wrong"
-
-
-async def test_holding_an_attachment_reads_no_content(catalog: Desk) -> None:
-    await catalog.take(command("lrz", parts()[0], 10))
-
-    async def held(tx: AsyncConnection) -> attachment.Held | None:
-        return await shelf.held(tx, "lrz/vm", parts()[0].sha256)
-
-    async with catalog.engine.begin() as tx:
-        found = await held(tx)
-    assert found == attachment.Held(attachment.summary_of(parts()[0]), frozenset({0}))
-    assert found.missing == (1, 2)
-    assert NOW

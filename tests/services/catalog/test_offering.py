@@ -113,7 +113,9 @@ def test_publishing_leads_from_everywhere(state: State) -> None:
     unchanged = state == "published"
     assert outcome.position == (5 if unchanged else 9)
     assert outcome.revision == (1 if state in {"draft", "published"} else 2), "a reopening is a new revision"
-    assert change(listed_as(state), outcome) == Listed(BEFORE, outcome.revision, "published", outcome.position)
+    assert change(listed_as(state), outcome) == Listed(
+        BEFORE, outcome.revision, "published", outcome.position
+    )
 
 
 def test_retiring_twice_is_as_once_and_pausing_twice_tells_another_reason() -> None:
