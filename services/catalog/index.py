@@ -23,6 +23,11 @@ _VALUES_MAX = 50
 _ALIKE_RANK_MAX = 1_000
 """Ranks up to here are likeness in thousandths; what has the words ranks above."""
 _INNER_CHARACTERS_MIN = 3
+_FILLERS = frozenset(
+    ("als", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einem", "einen")
+    + ("einer", "eines", "für", "mit", "nach", "oder", "und", "vom", "von", "zum", "zur", "über")
+)
+"""Short words that nobody looks for inside of others."""
 _MARKS = "\"'.,;:!?()"
 _SPECIAL = re.compile(r"[\\%_]")
 
@@ -55,6 +60,7 @@ _OUTDATED = text("""
 """)
 
 _QUERY = "websearch_to_tsquery('german_words', :text)"
+_LEFT_OUT = "websearch_to_tsquery('german_words', :left_out)"
 _BOOKABLE = """(:books and l.state = 'published' and l.open and l.provider <> :member
                 and (l.bookable_by is null or l.bookable_by && cast(:marks as text[])))"""
 _RANK = f"least(999999, (ts_rank(l.words, {_QUERY}) * 500000)::int)"
@@ -96,7 +102,13 @@ def _by_words(kinds: tuple[str, ...], words: int, *, counts: bool) -> TextClause
         _some(f"1000000 + {_RANK}", f"l.words @@ {_QUERY} and not l.headline @@ {_QUERY}", kinds),
     ]
     if words:
-        rungs.append(_some(f"1001 + {_NEARNESS}", f"{inside} and not l.words @@ {_QUERY}", kinds))
+        rungs.append(
+            _some(
+                f"1001 + {_NEARNESS}",
+                f"{inside} and not l.words @@ {_QUERY} and not l.words @@ {_LEFT_OUT}",
+                kinds,
+            )
+        )
     hits = " union all ".join(f"({rung} limit :most)" for rung in rungs)
     return text(_HITS.format(hits=f"select * from ({hits}) rung") + (_COUNTS if counts else ""))
 
@@ -176,6 +188,7 @@ def _given(reader: Reader, asked: SearchOfferings, *, books: bool) -> dict[str, 
         "member": reader.member,
         "books": books,
         "text": asked.text,
+        "left_out": _left_out_of(asked.text),
         "after": asked.after.offering_id if asked.after else None,
         "rank": asked.after.rank if asked.after else 0,
         "limit": asked.limit + 1,
@@ -189,10 +202,15 @@ def _filters(filter_: Filter) -> dict[str, list[str]]:
 
 
 def _words_in(asked: str) -> list[str]:
-    """The words long enough to be found inside of others, as patterns; words to leave out are left out."""
+    """The words worth looking for inside of others, as patterns."""
     found = (word.strip(_MARKS) for word in asked.split() if not word.startswith("-"))
-    long = [word for word in found if len(word) >= _INNER_CHARACTERS_MIN]
-    return ["%" + _SPECIAL.sub(r"\\\g<0>", word) + "%" for word in long[:_WORDS_MAX]]
+    worth = [word for word in found if len(word) >= _INNER_CHARACTERS_MIN and word.lower() not in _FILLERS]
+    return ["%" + _SPECIAL.sub(r"\\\g<0>", word) + "%" for word in worth[:_WORDS_MAX]]
+
+
+def _left_out_of(asked: str) -> str:
+    """The words to leave out, each of which is reason enough."""
+    return " or ".join(word.strip("-" + _MARKS) for word in asked.split() if word.startswith("-"))
 
 
 def _found(rows: Iterable[Any], asked: SearchOfferings) -> Found:
