@@ -38,18 +38,13 @@ def reckon(
         booking: as it is known now.
         standing: its charges that fell due on the first day of the window or later.
         since: the first day of the window; nothing that fell due earlier has changed.
-        period: the period that is closed, whose last day ends the window.
+        period: the period that is closed; its last day ends the window unless later ones were charged.
     """
     charged = {each.key: each for each in standing}
-    last = last_day_of(period)
-    # A later month may have been closed before this one: what stands charged for it is due as well.
-    latest = max((each.line.service_from for each in charged.values()), default=last)
-    due = {key_of(each): each for each in booking.fall_due(since, max(last, latest))}
-    lines = [
-        charge.of_due(booking, each, period)
-        for key, each in due.items()
-        if key not in charged and each.first_day <= last
-    ]
+    # A later month may have been closed before this one: what stands charged for it is reckoned with as well.
+    last = max([last_day_of(period), *(each.line.service_from for each in charged.values())])
+    due = {key_of(each): each for each in booking.fall_due(since, last)}
+    lines = [charge.of_due(booking, each, period) for key, each in due.items() if key not in charged]
     return lines + [_taken_back(booking, each) for key, each in charged.items() if key not in due]
 
 

@@ -444,8 +444,10 @@ async def lock_open(tx: AsyncConnection, period: str) -> list[Open]:
     about = {"period": period, "ids": [row[0] for row in rows]}
     changed = {row[0] for row in await tx.execute(_RECKON_TERMS, about)}
     changed |= {row[0] for row in await tx.execute(_RECKON_CHANGES, about)}
+    since = {id_: start if id_ in changed else day for id_, start, day in rows}
     bookings = await load_bookings(tx, about["ids"])
-    return [Open(bookings[id_], start if id_ in changed else day) for id_, start, day in rows]
+    # One that another closing has dealt with while this one waited has nothing left to be looked at.
+    return [Open(bookings[id_], day) for id_, day in since.items() if day is not None]
 
 
 async def save_open_from(tx: AsyncConnection, days: Mapping[str, dt.date | None]) -> None:

@@ -134,6 +134,21 @@ async def test_months_may_close_out_of_order(teller: Teller) -> None:
     assert found == Counter(f"base 2026-{month:02d} 1000" for month in (5, 6, 7, 8))
 
 
+async def test_what_is_told_late_does_not_shake_what_was_charged_for_later_months(teller: Teller) -> None:
+    before = booking(tariff=BASE)
+    await teller.tell(before)
+    assert len(await teller.close("2026-07")) == 4
+    await teller.tell(changed(1, trigger="suspend"))
+    assert await teller.close("2026-04") == []
+    await teller.tell(amended(2, "2026-06-01", before, tariff=tariff(flat("8.00", "month"))))
+    lines = await teller.close("2026-05")
+    assert Counter(shown(lines)) == Counter(
+        f"base 2026-0{n} {cents}" for n in (6, 7) for cents in (-1_000, 800)
+    )
+    assert await teller.close("2026-06") == []
+    assert shown(await teller.close("2026-08")) == ["base 2026-08 800"]
+
+
 async def test_new_terms_hold_for_the_periods_that_begin_after_them(teller: Teller) -> None:
     before = booking(tariff=RICH, quantities=decimals({"cores": 2}))
     await teller.tell(before, amended(1, "2026-05-15", before, quantities=decimals({"cores": 5})))

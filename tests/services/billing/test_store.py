@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
 from support.desk import Desk, NewDesk
+from support.histories import amended, breach, changed, noon
 
 from allmende.schemas.billing import ChargeLevy, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
@@ -140,6 +141,88 @@ async def test_bookings_are_looked_at_as_long_as_something_may_fall_due(billing:
     assert await looked_at("2026-05", None) == [uid(3)]
     assert await looked_at("2026-06", None) == [uid(0), uid(1), uid(2)], "and no more after that"
     assert await looked_at("2026-12", None) == []
+
+
+async def test_what_is_told_of_bookings_comes_back_whatever_came_first(billing: Desk) -> None:
+    terms, change = amended(2, "2026-05-01", quantities=decimals({"cores": 3})), changed(1)
+    async with billing.engine.begin() as tx:
+        await store.save_changes(tx, [change, change])
+        await store.save_amendments(tx, [terms, terms])
+        assert await store.load_bookings(tx, [uid(1)]) == {}
+    await learn(billing, booking(1), booking(2))
+    async with billing.engine.begin() as tx:
+        await store.save_amendments(tx, [amended(2, "2026-09-01"), amended(1, "2026-06-01")])
+        await store.save_changes(tx, [changed(1, state="cancelled")])
+        assert await store.load_bookings(tx, [uid(1), uid(2)]) == {
+            uid(1): Booking(booking(1), (amended(1, "2026-06-01"), terms), (change,)),
+            uid(2): Booking(booking(2)),
+        }, "what is numbered like something known is known"
+
+
+async def test_a_booking_is_looked_at_again_when_something_is_told_of_it(billing: Desk) -> None:
+    await learn(billing, booking(1), booking(2))
+
+    async def looked_at(period: str = "2026-04") -> list[tuple[str, dt.date]]:
+        async with billing.engine.begin() as tx:
+            found = await store.lock_open(tx, period)
+            await store.save_open_from(tx, {each.id: dt.date(2026, 7, 1) for each in found})
+            return [(each.id, each.since) for each in found]
+
+    start = dt.date(2026, 4, 1)
+    assert await looked_at() == [(uid(1), start), (uid(2), start)]
+    assert await looked_at() == []
+    async with billing.engine.begin() as tx:
+        await store.save_changes(tx, [changed(1), changed(1, booking(9))])
+    assert await looked_at() == [(uid(1), start)]
+    async with billing.engine.begin() as tx:
+        await store.save_amendments(tx, [amended(2, "2026-09-01", booking(2))])
+    assert await looked_at() == [(uid(2), start)]
+    assert await looked_at() == []
+    assert await looked_at("2026-07") == [(uid(1), dt.date(2026, 7, 1)), (uid(2), dt.date(2026, 7, 1))]
+
+
+async def test_usage_is_summed_by_the_terms_of_its_day(billing: Desk) -> None:
+    await learn(billing, booking(1), booking(2))
+    async with billing.engine.begin() as tx:
+        later = [(1, "2026-04-20"), (2, "2026-04-10"), (3, "2026-04-25"), (4, "2026-04-25")]
+        later.append((7, "2026-05-01"))
+        await store.save_amendments(tx, [amended(number, start) for number, start in later])
+    days = [f"2026-04-{number:02d}" for number in range(1, 31)]
+    await save(billing, *(record(each, 1, start=noon(each)) for each in days))
+    await save(billing, record("other", 5, booking_id=uid(2)))
+    async with billing.engine.begin() as tx:
+        found = await store.metered_in(tx, "2026-04")
+    assert [
+        (each.terms, int(each.quantity), each.records, each.first_day.day, each.last_day.day)
+        for each in found
+    ] == [
+        (0, 9, 9, 1, 9),
+        (2, 15, 15, 10, 24),
+        (4, 6, 6, 25, 30),
+        (0, 5, 1, 10, 10),
+    ]
+    known = found[0].booking
+    assert [known.terms_on(dt.date.fromisoformat(each)).number for each in days] == [
+        *[0] * 9,
+        *[2] * 15,
+        *[4] * 6,
+    ]
+
+
+async def test_compensations_and_credits_are_taken_once(billing: Desk) -> None:
+    async with billing.engine.begin() as tx:
+        may, june = noon("2026-05-31"), noon("2026-06-01")
+        owed = [changed(1, changed_at=may, compensation_cents=5), changed(2, changed_at=june)]
+        owed.append(changed(3, changed_at=june, compensation_cents=-5))
+        await store.save_changes(tx, owed)
+        await store.save_breaches(tx, [breach(80), breach(81, 0), breach(80, 7)])
+        assert await store.charge_compensations(tx, "2026-04") == []
+        assert await store.charge_compensations(tx, "2026-05") == [owed[0]]
+        assert await store.charge_compensations(tx, "2026-12") == [owed[2]]
+        assert await store.charge_compensations(tx, "2026-12") == []
+        assert await store.give_credits(tx, "2026-03") == []
+        assert await store.give_credits(tx, "2026-05") == [breach(80)]
+        assert await store.give_credits(tx, "2026-05") == []
 
 
 async def test_a_period_is_open_until_it_is_closed(billing: Desk) -> None:
