@@ -1,5 +1,6 @@
 """What two documents differ in. What has an id is found by it, wherever it stands."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 from allmende.schemas.catalog import Differing, Json, Offering
@@ -19,7 +20,8 @@ def _document(offering: Offering) -> Json:
 
 
 def _differing(path: str, before: Json, after: Json) -> Iterator[Differing]:
-    if before == after and type(before) is type(after):
+    # Compared as they are written: to Python, 1 and true are equal.
+    if json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True):
         return
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _of_fields(path, before, after, "{path}.{name}")
