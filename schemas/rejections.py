@@ -170,6 +170,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Buchung {booking} betrifft {member} nicht.",
         "{member} is not a party to the booking {booking}.",
     ),
+    "provider_only": (
+        "Das steht bei der Buchung {booking} nur dem Bereitsteller zu.",
+        "With the booking {booking} this is for the provider only.",
+    ),
     "not_now": (
         "Im Stand {state} der Buchung ist »{action}« für diese Seite nicht vorgesehen.",
         "In the state {state} of the booking, this side cannot {action}.",

@@ -12,5 +12,5 @@ service = Service(
     facts=(),
     migrations=Path(__file__).parent / "migrations",
     handler=lambda settings: CatalogHandler(settings.register),
-    answers=ANSWERS,
+    answers=lambda _: ANSWERS,
 )
