@@ -164,7 +164,7 @@ async def test_an_answer_that_fails_is_told_and_hurts_no_other(
     subject = f"ask.{registry.query('catalog.offering.list').name}"
     assert (await ask(desy, subject, b"{}"))[0] == "unavailable"
     assert (await ask(desy, subject, b"{}"))[0] is None
-    assert asked == [Caller("desy", Role.MEMBER, sees_all=True)] * 2
+    assert asked == [Caller("desy", Role.MEMBER, sees_all=False)] * 2
 
 
 async def test_a_refusal_of_an_answer_has_the_same_form(sandbox: NewMarket, connections: Connections) -> None:
