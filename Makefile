@@ -15,10 +15,11 @@ check: .venv/.stamp-dev ## Check format, style, types, import contracts and gene
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy -p allmende
-	.venv/bin/mypy tests bench deploy
+	.venv/bin/mypy tests bench deploy docs
 	.venv/bin/lint-imports
 	.venv/bin/python -m allmende.schemas.generate --check
 	.venv/bin/python deploy/example/generate.py --check
+	.venv/bin/python docs/generate.py --check
 
 conformance: .venv/.stamp-dev ## Run the tests that need outside judges, naming those to install
 	@deploy/conformance $(ARGS)
@@ -26,9 +27,10 @@ conformance: .venv/.stamp-dev ## Run the tests that need outside judges, naming 
 bench: .venv/.stamp-dev ## Measure throughput and latency
 	@.venv/bin/python -m bench $(ARGS)
 
-docs: .venv/.stamp-dev ## Write everything generated anew: published contracts, example hub configuration
+docs: .venv/.stamp-dev ## Write everything generated anew: contracts, pages, example hub
 	.venv/bin/python -m allmende.schemas.generate
 	.venv/bin/python deploy/example/generate.py
+	.venv/bin/python docs/generate.py
 
 lock: .venv/.stamp-dev ## Renew the lock files; ARGS=--upgrade takes the newest versions
 	deploy/lock $(ARGS)

@@ -194,4 +194,16 @@ _RULES = (
     (r"order quantity (\S+): maximum is below minimum", "Bestellfeld {0}: maximum liegt unter minimum"),
     (r"the booking ends before it starts", "Die Buchung endet vor ihrem Beginn"),
     (r"the record ends before it starts", "Der Datensatz endet vor seinem Beginn"),
+    (r"the maintenance ends before it starts", "Die Wartung endet vor ihrem Beginn"),
+    (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
+    (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),
+    (r"nothing is to be changed", "Es soll sich nichts ändern"),
+    (
+        r"milestone names a milestone, the other steps none",
+        "milestone nennt einen Meilenstein, die anderen Schritte keinen",
+    ),
+    (
+        r"partial says what was delivered, the other steps do not",
+        "partial sagt, was geliefert ist, die anderen Schritte nicht",
+    ),
 )

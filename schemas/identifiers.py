@@ -156,6 +156,9 @@ ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]
 Period = Annotated[str, StringConstraints(pattern=r"^(199[0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$")]
 """A calendar month `YYYY-MM` in Europe/Berlin."""
 
+SealingKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""A public X25519 key, 32 bytes in base64, to which others seal what only its holder shall read."""
+
 TraceParent = Annotated[str, StringConstraints(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
 """W3C trace context, version 00."""
 

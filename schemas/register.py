@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from .contract import Contract
-from .identifiers import ClassName, Line, MemberId, Slug
+from .identifiers import ClassName, Line, MemberId, SealingKey, Slug
 from .permissions import Role
 from .subjects import RESERVED
 
@@ -42,6 +42,7 @@ class RegisteredMember(Contract):
         land: where the body has its seat, for keys whose values belong to Länder.
         classes: the member's class in each provider's own scheme.
         key: what the member's systems prove themselves by.
+        sealing_key: to which providers seal access data; its other half never leaves the member.
     """
 
     id: MemberId
@@ -50,6 +51,7 @@ class RegisteredMember(Contract):
     land: Land | None = None
     classes: Annotated[dict[Slug, ClassName], Field(max_length=100)] = Field(default_factory=dict)
     key: PublicKey
+    sealing_key: SealingKey | None = None
 
 
 class MemberRegister(Contract):

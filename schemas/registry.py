@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import billing, brokerage, catalog, rejections
+from . import attachments, billing, brokerage, catalog, rejections
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -24,6 +24,8 @@ class Audience(enum.Enum):
     MEMBER = "member"
     EVERYONE = "everyone"
     OFFICE = "office"
+    CIRCLE = "circle"
+    """Those whom the message itself concerns, as its service finds out; everybody, or a list of members."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,28 +111,110 @@ _TO_SENDER = (Audience.SENDER,)
 MESSAGES: tuple[MessageType, ...] = (
     # catalogue
     MessageType(
+        "catalog.offering.draft",
+        catalog.DraftOffering,
+        "Keep a draft that nobody else sees.",
+        outcomes=("catalog.offering.drafted", "catalog.offering.rejected"),
+    ),
+    MessageType(
+        "catalog.offering.discard",
+        catalog.DiscardDraft,
+        "Throw a draft away.",
+        outcomes=("catalog.offering.discarded", "catalog.offering.rejected"),
+    ),
+    MessageType(
         "catalog.offering.publish",
         catalog.PublishOffering,
         "Publish an offering or its next revision.",
         outcomes=("catalog.offering.published", "catalog.offering.rejected"),
     ),
     MessageType(
+        "catalog.offering.pause",
+        catalog.PauseOffering,
+        "Close an offering for new bookings for a while.",
+        outcomes=("catalog.offering.paused", "catalog.offering.rejected"),
+    ),
+    MessageType(
+        "catalog.offering.resume",
+        catalog.ResumeOffering,
+        "Open a paused offering again.",
+        outcomes=("catalog.offering.resumed", "catalog.offering.rejected"),
+    ),
+    MessageType(
         "catalog.offering.retire",
         catalog.RetireOffering,
-        "Close an offering for new bookings.",
+        "Close an offering for new bookings for good.",
         outcomes=("catalog.offering.retired", "catalog.offering.rejected"),
+    ),
+    MessageType(
+        "catalog.attachment.store",
+        attachments.StoreAttachment,
+        "Send one part of an attachment.",
+        outcomes=(
+            "catalog.attachment.received",
+            "catalog.attachment.stored",
+            "catalog.attachment.rejected",
+        ),
+    ),
+    MessageType(
+        "catalog.attachment.remove",
+        attachments.RemoveAttachment,
+        "Take an attachment away.",
+        outcomes=("catalog.attachment.removed", "catalog.attachment.rejected"),
+    ),
+    MessageType(
+        "catalog.offering.drafted",
+        catalog.OfferingDrafted,
+        "A draft is kept.",
+        audiences=(Audience.PROVIDER,),
+    ),
+    MessageType(
+        "catalog.offering.discarded",
+        catalog.DraftDiscarded,
+        "A draft is thrown away.",
+        audiences=(Audience.PROVIDER,),
     ),
     MessageType(
         "catalog.offering.published",
         catalog.OfferingPublished,
         "An offering's revision holds from now on.",
-        audiences=(Audience.SERVICES, Audience.EVERYONE),
+        audiences=(
+            Audience.SERVICES,
+            Audience.CIRCLE,
+        ),
+    ),
+    MessageType(
+        "catalog.offering.paused",
+        catalog.OfferingPaused,
+        "An offering takes no new bookings for a while.",
+        audiences=(
+            Audience.SERVICES,
+            Audience.CIRCLE,
+        ),
+    ),
+    MessageType(
+        "catalog.offering.resumed",
+        catalog.OfferingResumed,
+        "An offering takes new bookings again.",
+        audiences=(
+            Audience.SERVICES,
+            Audience.CIRCLE,
+        ),
     ),
     MessageType(
         "catalog.offering.retired",
         catalog.OfferingRetired,
         "An offering is closed for new bookings.",
-        audiences=(Audience.SERVICES, Audience.EVERYONE),
+        audiences=(
+            Audience.SERVICES,
+            Audience.CIRCLE,
+        ),
+    ),
+    MessageType(
+        "catalog.offering.hidden",
+        catalog.OfferingHidden,
+        "An offering is no longer visible to the receiver.",
+        audiences=(Audience.CIRCLE,),
     ),
     MessageType(
         "catalog.offering.rejected",
@@ -138,18 +222,211 @@ MESSAGES: tuple[MessageType, ...] = (
         "A command about an offering was refused.",
         audiences=_TO_SENDER,
     ),
+    MessageType(
+        "catalog.attachment.received",
+        attachments.AttachmentReceived,
+        "A part of an attachment is kept.",
+        audiences=(Audience.PROVIDER,),
+    ),
+    MessageType(
+        "catalog.attachment.stored",
+        attachments.AttachmentStored,
+        "An attachment is complete.",
+        audiences=(Audience.CIRCLE,),
+    ),
+    MessageType(
+        "catalog.attachment.removed",
+        attachments.AttachmentRemoved,
+        "An attachment is no longer there.",
+        audiences=(Audience.CIRCLE,),
+    ),
+    MessageType(
+        "catalog.attachment.rejected",
+        _REFUSED,
+        "A command about an attachment was refused.",
+        audiences=_TO_SENDER,
+    ),
     # brokerage
     MessageType(
         "brokerage.booking.request",
         brokerage.RequestBooking,
         "Book a plan of an offering.",
-        outcomes=("brokerage.booking.confirmed", "brokerage.booking.rejected"),
+        outcomes=(
+            "brokerage.booking.confirmed",
+            "brokerage.booking.acknowledged",
+            "brokerage.booking.rejected",
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.accept",
+        brokerage.AcceptBooking,
+        "Take up an offer of the waiting list, or make an interest binding.",
+        outcomes=("brokerage.booking.confirmed", "brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.approve",
+        brokerage.ApproveBooking,
+        "Approve a booking or a change of one.",
+        outcomes=(
+            "brokerage.booking.confirmed",
+            "brokerage.booking.amended",
+            "brokerage.booking.changed",
+            "brokerage.booking.rejected",
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.decline",
+        brokerage.DeclineBooking,
+        "Decline a booking, a change of one or its cancellation.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.cancel",
+        brokerage.CancelBooking,
+        "Withdraw from a booking before its service is up.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.concede",
+        brokerage.ConcedeCancellation,
+        "Agree to a cancellation.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.report",
+        brokerage.ReportProgress,
+        "Report what was set up, changed or taken down.",
+        outcomes=("brokerage.booking.amended", "brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.suspend",
+        brokerage.SuspendBooking,
+        "Interrupt a service.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.resume",
+        brokerage.ResumeBooking,
+        "Go on after an interruption.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.amend",
+        brokerage.AmendBooking,
+        "Change quantities or plan from a day on.",
+        outcomes=("brokerage.booking.amended", "brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.terminate",
+        brokerage.TerminateBooking,
+        "Give notice.",
+        outcomes=("brokerage.booking.changed", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.booking.write",
+        brokerage.WriteMessage,
+        "Write to the other side about a booking.",
+        outcomes=("brokerage.booking.written", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.access.share",
+        brokerage.ShareAccess,
+        "Hand over sealed access data.",
+        outcomes=("brokerage.access.shared", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.maintenance.announce",
+        brokerage.AnnounceMaintenance,
+        "Announce maintenance to everybody who has a booking.",
+        outcomes=("brokerage.maintenance.told", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.maintenance.update",
+        brokerage.UpdateMaintenance,
+        "Change a maintenance notice or move it on.",
+        outcomes=("brokerage.maintenance.told", "brokerage.booking.rejected"),
+    ),
+    MessageType(
+        "brokerage.breach.report",
+        brokerage.ReportBreach,
+        "Own up to a missed service level.",
+        outcomes=("brokerage.breach.recorded", "brokerage.booking.rejected"),
     ),
     MessageType(
         "brokerage.booking.confirmed",
         brokerage.BookingConfirmed,
         "A booking holds, with the terms frozen into it.",
-        audiences=(Audience.SERVICES, Audience.CONSUMER, Audience.PROVIDER),
+        audiences=(
+            Audience.SERVICES,
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.acknowledged",
+        brokerage.BookingAcknowledged,
+        "A request is taken in and waits.",
+        audiences=(
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.changed",
+        brokerage.BookingChanged,
+        "A booking moved on.",
+        audiences=(
+            Audience.SERVICES,
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.amended",
+        brokerage.BookingAmended,
+        "New terms hold for a booking from a day on.",
+        audiences=(
+            Audience.SERVICES,
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.booking.written",
+        brokerage.MessageWritten,
+        "The other side wrote about a booking.",
+        audiences=(
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.access.shared",
+        brokerage.AccessShared,
+        "Sealed access data for the consumer.",
+        audiences=(
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
+    ),
+    MessageType(
+        "brokerage.maintenance.told",
+        brokerage.MaintenanceNotice,
+        "Maintenance is announced, changed, begun or over.",
+        audiences=(
+            Audience.PROVIDER,
+            Audience.CIRCLE,
+        ),
+    ),
+    MessageType(
+        "brokerage.breach.recorded",
+        brokerage.BreachRecorded,
+        "A missed service level and its credit.",
+        audiences=(
+            Audience.SERVICES,
+            Audience.CONSUMER,
+            Audience.PROVIDER,
+        ),
     ),
     MessageType(
         "brokerage.booking.rejected", _REFUSED, "A command about a booking was refused.", audiences=_TO_SENDER
@@ -210,7 +487,51 @@ MESSAGES: tuple[MessageType, ...] = (
 
 QUERIES: tuple[QueryType, ...] = (
     QueryType("catalog.offering.list", catalog.ListOfferings, catalog.Offerings, "List offerings."),
+    QueryType("catalog.offering.show", catalog.ShowOffering, catalog.OfferingShown, "Show one offering."),
+    QueryType(
+        "catalog.offering.history",
+        catalog.ShowHistory,
+        catalog.History,
+        "List the revisions of an offering.",
+    ),
+    QueryType(
+        "catalog.offering.compare",
+        catalog.CompareRevisions,
+        catalog.Comparison,
+        "Tell what two revisions of an offering differ in.",
+    ),
+    QueryType("catalog.offering.search", catalog.SearchOfferings, catalog.Found, "Search offerings."),
+    QueryType(
+        "catalog.offering.estimate",
+        catalog.EstimateCosts,
+        catalog.Estimate,
+        "Estimate what a booking would cost.",
+    ),
+    QueryType(
+        "catalog.change.replay",
+        catalog.ReplayChanges,
+        catalog.Changes,
+        "Tell changes of the catalogue again.",
+    ),
+    QueryType(
+        "catalog.attachment.read",
+        attachments.ReadAttachment,
+        attachments.AttachmentPart,
+        "Read one part of an attachment.",
+    ),
     QueryType("brokerage.booking.list", brokerage.ListBookings, brokerage.Bookings, "List one's bookings."),
+    QueryType(
+        "brokerage.booking.show",
+        brokerage.ShowBooking,
+        brokerage.BookingStory,
+        "Show a booking with its story.",
+    ),
+    QueryType(
+        "brokerage.maintenance.list",
+        brokerage.ListMaintenance,
+        brokerage.Maintenance,
+        "List maintenance of what one books or provides.",
+    ),
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(
         "billing.statement.show", billing.ShowStatement, billing.Statement, "Show a statement with its lines."

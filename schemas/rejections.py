@@ -73,7 +73,160 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Das Angebot {offering} ist nicht bekannt.",
         "The offering {offering} is not known.",
     ),
+    "offering_paused": (
+        "Das Angebot {offering} nimmt zurzeit keine neuen Buchungen an.",
+        "The offering {offering} takes no new bookings at the moment.",
+    ),
+    "not_paused": (
+        "Das Angebot {offering} ist nicht angehalten.",
+        "The offering {offering} is not paused.",
+    ),
+    "not_published": (
+        "Das Angebot {offering} ist nicht veröffentlicht.",
+        "The offering {offering} is not published.",
+    ),
+    "form_invalid": (
+        "Das Bestellformular des Plans {plan} ist kein gültiges JSON Schema: {detail}",
+        "The order form of plan {plan} is not a valid JSON Schema: {detail}",
+    ),
+    "no_draft": (
+        "Zum Angebot {offering} gibt es keinen Entwurf.",
+        "There is no draft of the offering {offering}.",
+    ),
+    "unknown_revision": (
+        "Das Angebot {offering} hat keine Revision {revision}.",
+        "The offering {offering} has no revision {revision}.",
+    ),
+    "content_unreadable": (
+        "Teil {part} ist kein gültiges Base64 von {expected} Bytes.",
+        "Part {part} is not valid base64 of {expected} bytes.",
+    ),
+    "digest_wrong": (
+        "Der Inhalt von {name} passt nicht zu seiner Prüfsumme; bitte alle Teile neu senden.",
+        "The content of {name} does not match its digest; send all parts again.",
+    ),
+    "attachment_differs": (
+        "Die Angaben zu {name} weichen von denen der früheren Teile ab.",
+        "What is said about {name} differs from what its earlier parts said.",
+    ),
+    "attachments_full": (
+        "Die Anhänge des Angebots {offering} wären zusammen größer als {limit} Bytes.",
+        "The attachments of the offering {offering} would together exceed {limit} bytes.",
+    ),
+    "unknown_attachment": (
+        "Das Angebot {offering} hat keinen Anhang {sha256}.",
+        "The offering {offering} has no attachment {sha256}.",
+    ),
     # brokerage
+    "details_invalid": (
+        "Die Angaben passen nicht zum Bestellformular: {detail}",
+        "The details do not fit the order form: {detail}",
+    ),
+    "details_not_asked": (
+        "Der Plan {plan} hat kein Bestellformular für weitere Angaben.",
+        "The plan {plan} has no order form for further details.",
+    ),
+    "not_eligible": (
+        "Das Angebot {offering} richtet sich nicht an {member}.",
+        "The offering {offering} is not meant for {member}.",
+    ),
+    "plan_closed": (
+        "Der Plan {plan} ist für neue Buchungen geschlossen.",
+        "The plan {plan} is closed to new bookings.",
+    ),
+    "pool_needed": (
+        "Der Plan {plan} wird in einem seiner Bereiche oder Termine gebucht: {pools}.",
+        "The plan {plan} is booked in one of its pools or slots: {pools}.",
+    ),
+    "unknown_pool": (
+        "Der Plan {plan} hat keinen Bereich oder Termin {pool}.",
+        "The plan {plan} has no pool or slot {pool}.",
+    ),
+    "slot_over": (
+        "Der Termin {pool} hat bereits begonnen.",
+        "The slot {pool} has begun already.",
+    ),
+    "slot_on_another_day": (
+        "Der Termin {pool} ist am {day}; der Beginn muss auf diesen Tag fallen.",
+        "The slot {pool} is on {day}; the start must be that day.",
+    ),
+    "no_waiting_list": (
+        "Der Plan {plan} führt keine Warteliste.",
+        "The plan {plan} has no waiting list.",
+    ),
+    "line_before_you": (
+        "Es warten bereits {waiting} auf freie Plätze; mit wait_until stellen Sie sich an.",
+        "There are {waiting} waiting in line already; wait_until joins them.",
+    ),
+    "ends_before_start": (
+        "Das Ende {end} liegt nicht nach dem Beginn {start}.",
+        "The end {end} is not after the start {start}.",
+    ),
+    "wait_until_past": (
+        "Der Tag {day}, bis zu dem gewartet werden soll, ist vorbei.",
+        "The day {day} to wait until is over.",
+    ),
+    "not_a_party": (
+        "Die Buchung {booking} betrifft {member} nicht.",
+        "{member} is not a party to the booking {booking}.",
+    ),
+    "provider_only": (
+        "Das steht bei der Buchung {booking} nur dem Bereitsteller zu.",
+        "With the booking {booking} this is for the provider only.",
+    ),
+    "not_now": (
+        "Im Stand {state} der Buchung ist »{action}« für diese Seite nicht vorgesehen.",
+        "In the state {state} of the booking, this side cannot {action}.",
+    ),
+    "nothing_to_decide": (
+        "Es liegt keine Änderung vor, über die zu entscheiden wäre.",
+        "There is no change to decide on.",
+    ),
+    "change_pending": (
+        "Eine andere Änderung der Buchung ist noch nicht abgeschlossen.",
+        "Another change of the booking is not finished yet.",
+    ),
+    "suspended_by_other": (
+        "Unterbrochen hat die andere Seite; nur sie hebt das wieder auf.",
+        "The other side suspended it; only that side resumes it.",
+    ),
+    "effective_too_early": (
+        "Die Änderung kann frühestens zum {earliest} wirken.",
+        "The change can take effect on {earliest} at the earliest.",
+    ),
+    "notice_too_short": (
+        "Das Ende ist unter Einhaltung von Mindestlaufzeit und Frist frühestens zum {earliest} möglich.",
+        "With minimum term and notice the booking can end on {earliest} at the earliest.",
+    ),
+    "notice_given": (
+        "Die Buchung endet bereits zum {end}.",
+        "The booking ends on {end} already.",
+    ),
+    "delivered_more": (
+        "{quantity}: geliefert {value}, bestellt {ordered}.",
+        "{quantity}: {value} delivered, {ordered} ordered.",
+    ),
+    "no_sealing_key": (
+        "Für {member} ist kein Schlüssel zum Versiegeln eingetragen.",
+        "No key for sealing is registered for {member}.",
+    ),
+    "sealed_to_another": (
+        "Versiegelt ist für einen Schlüssel, der nicht der eingetragene von {member} ist.",
+        "It is sealed to a key that is not the registered one of {member}.",
+    ),
+    "document_unreadable": (
+        "Das Dokument {name} ist kein gültiges Base64.",
+        "The document {name} is not valid base64.",
+    ),
+    "unknown_notice": ("Die Wartung {notice} ist nicht bekannt.", "The maintenance {notice} is not known."),
+    "notice_over": (
+        "Die Wartung {notice} ist abgeschlossen oder abgesagt.",
+        "The maintenance {notice} is completed or cancelled.",
+    ),
+    "notice_state": (
+        "Die Wartung {notice} kann nicht von {before} nach {after} wechseln.",
+        "The maintenance {notice} cannot go from {before} to {after}.",
+    ),
     "unknown_plan": (
         "Das Angebot {offering} hat keinen Plan {plan}.",
         "The offering {offering} has no plan {plan}.",

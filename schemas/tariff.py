@@ -41,17 +41,24 @@ class Component(Contract):
     """One line of a tariff (TM Forum: product offering price).
 
     Attributes:
-        billing: `one_time` charges the booked quantity once, in the period of the booking's start;
-            `usage` charges what a meter counted in the period.
-        measure: the quantity of the order form (one_time) or the meter (usage) that is charged.
+        billing: `one_time` charges the booked quantity once, in the month of the booking's start;
+            `fixed` charges a flat amount for every begun period;
+            `usage` charges what a meter counted in the month;
+            `limit` charges the reserved quantity for every begun period, used or not;
+            `on_plan_change` charges once whenever a booking changes to this plan.
+        period: of `fixed` and `limit`: month, quarter and year of the calendar, charged in the first month
+            of the booking that lies in them; `total` charges once for the whole booking.
+        measure: the quantity of the order form (one_time, limit) or the meter (usage) that is charged;
+            fixed and on_plan_change have none.
         price: the same for every consumer; or
         price_by_class: a cell for each class of the tariff's scheme.
     """
 
     id: Slug
     title: Line
-    billing: Literal["one_time", "usage"]
-    measure: Slug
+    billing: Literal["one_time", "fixed", "usage", "limit", "on_plan_change"]
+    period: Literal["month", "quarter", "year", "total"] | None = None
+    measure: Slug | None = None
     unit: Unit
     price: Price | None = None
     price_by_class: Annotated[dict[ClassName, Price], Field(min_length=1, max_length=50)] | None = None
@@ -60,6 +67,16 @@ class Component(Contract):
     def _one_kind_of_price(self) -> Self:
         if (self.price is None) == (self.price_by_class is None):
             raise ValueError(f"component {self.id}: give either price or price_by_class")
+        return self
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        if (self.billing in {"fixed", "on_plan_change"}) != (self.measure is None):
+            needs = "no measure" if self.measure is not None else "a measure"
+            raise ValueError(f"component {self.id}: {self.billing} needs {needs}")
+        if (self.billing in {"fixed", "limit"}) != (self.period is not None):
+            needs = "no period" if self.period is not None else "a period"
+            raise ValueError(f"component {self.id}: {self.billing} needs {needs}")
         return self
 
 

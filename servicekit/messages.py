@@ -86,7 +86,8 @@ class Outgoing:
         data: the payload.
         cause: the command it answers, if any.
         subject: the business key, for people and filters.
-        parties: the members behind the audiences that the registry names.
+        parties: the members behind the audiences that the registry names; one, or several where an audience
+            is a circle. A circle of everybody is `subjects.EVERYONE`.
         message: only needed where the payload does not tell (rejections).
         data_json: the payload as `model_dump_json` writes it, where its maker needed that too.
     """
@@ -94,7 +95,7 @@ class Outgoing:
     data: Contract
     cause: Incoming | None = None
     subject: str | None = None
-    parties: Mapping[Audience, str] = dataclasses.field(default_factory=dict)
+    parties: Mapping[Audience, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
     message: MessageType | None = None
     data_json: str | None = None
 

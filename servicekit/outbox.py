@@ -108,7 +108,9 @@ def address(message: MessageType, outgoing: Outgoing, office: str) -> tuple[str,
                 if outgoing.cause is not None:
                     found[subjects.event_subject(outgoing.cause.sender, *parts)] = None
             case _:
-                found[subjects.event_subject(outgoing.parties[audience], *parts)] = None
+                meant = outgoing.parties[audience]
+                for member in (meant,) if isinstance(meant, str) else meant:
+                    found[subjects.event_subject(member, *parts)] = None
     return tuple(found)
 
 

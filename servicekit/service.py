@@ -34,14 +34,14 @@ class Service:
     Attributes:
         facts: what it reads of other services, as `<service>.<noun>.<verb>` or with a trailing `>`.
         handler: makes the decider of batches from the settings.
-        answers: the queries it answers, by name.
+        answers: makes what answers its queries, by name, from the settings.
     """
 
     name: str
     facts: tuple[str, ...]
     migrations: Path
     handler: Callable[[Settings], Handler]
-    answers: Mapping[str, Answer]
+    answers: Callable[[Settings], Mapping[str, Answer]]
 
     @property
     def consumed(self) -> hub.Consumed:
@@ -79,7 +79,7 @@ class Runtime:
             reconnected_cb=self._reconnected,
             log_level=logging.DEBUG,
         )
-        queries.answer_all(self.broker, self._engine, settings.register, service.answers)
+        queries.answer_all(self.broker, self._engine, settings.register, service.answers(settings))
         self.app = AsgiFastStream(
             self.broker,
             asgi_routes=health.routes(service.name, self.trouble),

@@ -8,43 +8,31 @@ from typing import Annotated
 
 import typer
 
+from .booking_tree import booking
 from .language import both
+from .notice_tree import access, breach, maintenance
 from .root import app
 from .session import Session, Work, connected
+from .typed import File, Offered, group
 
 __all__ = ["app"]
 
 
-def _group(german: str, english: str) -> typer.Typer:
-    return typer.Typer(
-        help=both(german, english),
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-    )
-
-
-offer = _group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
-booking = _group("Buchen und Buchungen ansehen", "Book and view bookings")
-usage = _group("Verbrauch melden", "Report usage")
-settlement = _group("Abrechnungen ansehen", "View settlements and statements")
-event = _group("Ereignissen folgen", "Follow events")
+offer = group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
+usage = group("Verbrauch melden", "Report usage")
+settlement = group("Abrechnungen ansehen", "View settlements and statements")
+event = group("Ereignissen folgen", "Follow events")
 for _name, _below in (
     ("offer", offer),
     ("booking", booking),
+    ("access", access),
+    ("maintenance", maintenance),
+    ("breach", breach),
     ("usage", usage),
     ("settlement", settlement),
     ("event", event),
 ):
     app.add_typer(_below, name=_name)
-
-
-File = Annotated[
-    str,
-    typer.Option(
-        "--file", "-f", metavar="FILE|-", help=both("Datei, - für die Standardeingabe", "File, - for stdin")
-    ),
-]
 
 
 @app.command(help=both("Verbindung, Schlüssel und Dienste prüfen", "Check connection, key and services"))
@@ -98,11 +86,6 @@ def offer_list(
     return show_all(session, category)
 
 
-Offered = Annotated[
-    str, typer.Argument(metavar="OFFERING", help=both("Angebot: ANBIETER/NAME", "PROVIDER/NAME"))
-]
-
-
 @offer.command(
     "show",
     help=both("Ein Angebot zeigen, wie apply es liest", "Show an offering the way apply reads it"),
@@ -113,67 +96,6 @@ def offer_show(session: Session, offering: Offered) -> Work:
     from .offers import show
 
     return show(session, offering)
-
-
-@booking.command("request", help=both("Einen Plan buchen", "Book a plan"))
-@connected
-def booking_request(  # noqa: PLR0913 - a booking's own fields
-    session: Session,
-    offering: Offered,
-    plan: Annotated[
-        str, typer.Argument(metavar="PLAN", help=both("Plan des Angebots", "The offering's plan"))
-    ],
-    *,
-    start: Annotated[
-        str, typer.Option(metavar="DATE", help=both("Erster Tag, JJJJ-MM-TT", "First day, YYYY-MM-DD"))
-    ],
-    quantity: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help=both(
-                "Ein Bestellfeld, etwa vcpu=8; mehrfach möglich", "A field, such as vcpu=8; repeatable"
-            ),
-        ),
-    ] = None,
-    end: Annotated[str | None, typer.Option(metavar="DATE", help=both("Letzter Tag", "Last day"))] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help=both("Eigenes Zeichen für Abrechnungen", "Own words for statements")
-        ),
-    ] = None,
-    booking_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="UUID",
-            help=both("Kennung, die eine Wiederholung harmlos macht", "Id that makes a repetition harmless"),
-        ),
-    ] = None,
-) -> Work:
-    """Book a plan."""
-    from .bookings import request
-
-    return request(
-        session,
-        offering,
-        plan,
-        quantities=quantity or [],
-        start=start,
-        end=end,
-        reference=reference,
-        booking_id=booking_id,
-    )
-
-
-@booking.command("list", help=both("Eigene Buchungen zeigen", "Show one's bookings"))
-@connected
-def booking_list(session: Session) -> Work:
-    """List bookings."""
-    from .bookings import show_all
-
-    return show_all(session)
 
 
 @usage.command(

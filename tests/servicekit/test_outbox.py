@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from support import examples
 
 from allmende.schemas import registry
+from allmende.schemas.contract import Contract
 from allmende.schemas.registry import Audience, MessageType
 from allmende.schemas.rejections import rejected
 from allmende.servicekit import database, outbox
@@ -116,7 +117,12 @@ async def test_control_without_the_triggers_the_owner_could(
 
 # -- addresses ----------------------------------------------------------------------------------------
 
-PARTY = {Audience.CONSUMER: "con", Audience.PROVIDER: "pro", Audience.MEMBER: "mem"}
+PARTY = {
+    Audience.CONSUMER: "con",
+    Audience.PROVIDER: "pro",
+    Audience.MEMBER: "mem",
+    Audience.CIRCLE: "everyone",
+}
 MEANT = {
     Audience.SERVICES: "fact.{name}",
     Audience.SENDER: "ev.sender.{name}",
@@ -125,6 +131,7 @@ MEANT = {
     Audience.MEMBER: "ev.mem.{name}",
     Audience.EVERYONE: "ev.everyone.{name}",
     Audience.OFFICE: "ev.office.{name}",
+    Audience.CIRCLE: "ev.everyone.{name}",
 }
 
 
@@ -144,6 +151,36 @@ def test_one_who_is_meant_twice_gets_one_copy() -> None:
         "fact.brokerage.booking.confirmed",
         "ev.weser-it.brokerage.booking.confirmed",
     )
+
+
+NOTICE = MessageType(
+    "brokerage.maintenance.told",
+    Contract,
+    "A message whose circle the service finds out.",
+    audiences=(Audience.PROVIDER, Audience.CIRCLE),
+)
+
+
+@pytest.mark.parametrize(
+    ("circle", "heard"),
+    [
+        ("everyone", ["pro", "everyone"]),
+        (("desy", "kit"), ["pro", "desy", "kit"]),
+        (("desy", "pro", "desy"), ["pro", "desy"]),
+        ((), ["pro"]),
+    ],
+)
+def test_a_circle_is_everybody_or_the_members_named_each_once(
+    circle: str | tuple[str, ...], heard: list[str]
+) -> None:
+    parties = {Audience.PROVIDER: "pro", Audience.CIRCLE: circle}
+    fact = Outgoing(Contract(), parties=parties)
+    assert list(outbox.address(NOTICE, fact, "office")) == [f"ev.{who}.{NOTICE.name}" for who in heard]
+
+
+def test_a_circle_that_nobody_named_is_an_error_and_not_silence() -> None:
+    with pytest.raises(KeyError):
+        outbox.address(NOTICE, Outgoing(Contract(), parties={Audience.PROVIDER: "pro"}), "office")
 
 
 def test_a_party_that_nobody_named_is_an_error_and_not_silence() -> None:

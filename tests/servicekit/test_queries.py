@@ -150,7 +150,7 @@ async def test_an_answer_that_fails_is_told_and_hurts_no_other(
         return Offerings(offerings=(), next_after=None)
 
     (service,) = [each for each in market.templates.services if each.name == "catalog"]
-    broken = dataclasses.replace(service, answers={"catalog.offering.list": answer})
+    broken = dataclasses.replace(service, answers=lambda _: {"catalog.offering.list": answer})
     services = [broken, *(each for each in market.templates.services if each.name != "catalog")]
     monkeypatch.setattr(market.templates, "services", services)
     await market.start("catalog")

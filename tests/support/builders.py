@@ -7,7 +7,7 @@ from typing import Any
 
 from allmende.schemas import registry
 from allmende.schemas.billing import ReportUsage, UsageRecord
-from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
+from allmende.schemas.brokerage import Agreement, BookingConfirmed, RequestBooking
 from allmende.schemas.catalog import Offering, OfferingPublished, OfferingRetired, Plan
 from allmende.schemas.contract import Contract
 from allmende.schemas.permissions import Role
@@ -62,9 +62,14 @@ def offering(*plans: Plan, id_: str = "lrz/vm", **changes: Any) -> Offering:
     return Offering(**given | {"plans": plans or (plan(),)} | changes)
 
 
-def published(document: Offering, revision: int = 1) -> OfferingPublished:
+def published(document: Offering, revision: int = 1, position: int | None = None) -> OfferingPublished:
+    """A revision; the catalogue tells of it before it tells that the same revision is retired."""
     return OfferingPublished(
-        offering=document, provider=document.provider, revision=revision, published_at=NOW
+        offering=document,
+        provider=document.provider,
+        revision=revision,
+        position=position or 10 * revision,
+        published_at=NOW,
     )
 
 
@@ -73,6 +78,7 @@ def retired(revision: int = 1, offering_id: str = "lrz/vm") -> OfferingRetired:
         offering_id=offering_id,
         provider=offering_id.split("/", maxsplit=1)[0],
         revision=revision,
+        position=10 * revision + 5,
         retired_at=NOW,
     )
 
@@ -89,6 +95,14 @@ def booking(number: int = 1, **changes: Any) -> BookingConfirmed:
     given |= {"plan_id": "standard", "provider": "lrz", "consumer": "desy", "quantities": {}}
     given |= {"start": dt.date(2026, 4, 1), "tariff": tariff(), "confirmed_at": NOW}
     return BookingConfirmed(**given | changes)
+
+
+def agreement(number: int = 1, **changes: Any) -> Agreement:
+    """`desy` books a machine of `lrz` from April 2026 on."""
+    given: dict[str, Any] = {"booking_id": uid(number), "offering_id": "lrz/vm", "offering_revision": 1}
+    given |= {"plan_id": "standard", "provider": "lrz", "consumer": "desy", "quantities": {}}
+    given |= {"start": dt.date(2026, 4, 1), "tariff": tariff()}
+    return Agreement(**given | changes)
 
 
 def record(id_: str = "r1", amount: int | str = 1, **changes: Any) -> UsageRecord:

@@ -1,5 +1,6 @@
 """What is confirmed, what is refused and in which order, and what is left to book."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,18 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import NOW, component, decimals, offering, plan, quantity, request, tariff, uid
 
-from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
+from allmende.schemas.brokerage import Agreement, RequestBooking
 from allmende.schemas.catalog import Offering
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Free, NotOffered
 from allmende.services.brokerage.booking import (
+    Booking,
     CapacityKey,
     Consumer,
     Listed,
     Unknown,
-    decide,
-    plan_of,
-    taken_by,
+    difference,
+    is_confirmed,
+    reserved,
+)
+from allmende.services.brokerage.booking import (
+    request as decide,
 )
 
 BY_CLASS = component(price_by_class={"1": Free(reason="Grundversorgung"), "5": NotOffered(reason="nein")})
@@ -30,14 +35,14 @@ STANDARD = plan(
     capacity={"cores": 8},
 )
 VM = offering(STANDARD)
-FREE: Mapping[CapacityKey, Decimal] = {("lrz/vm", "standard", "cores"): Decimal(3)}
+FREE: Mapping[CapacityKey, Decimal] = {("lrz/vm", "standard", "", "cores"): Decimal(3)}
 YEARS = dt.timedelta(days=36_500)
 DESY = Consumer("desy", {"lrz": "1"})
 
 GUARDS: list[tuple[str, RequestBooking, Consumer, Listed | None]] = [
     ("Unknown", request(plan_id="none", start=dt.date(2027, 1, 1)), Consumer("lrz"), None),
-    ("own_offering", request(plan_id="none"), Consumer("lrz"), Listed(VM, 4, retired=True)),
-    ("offering_retired", request(plan_id="none"), Consumer("desy"), Listed(VM, 4, retired=True)),
+    ("own_offering", request(plan_id="none"), Consumer("lrz"), Listed(VM, 4, "retired")),
+    ("offering_retired", request(plan_id="none"), Consumer("desy"), Listed(VM, 4, "retired")),
     (
         "unknown_plan",
         request(plan_id="none", start=dt.date(2027, 1, 1)),
@@ -56,7 +61,7 @@ GUARDS: list[tuple[str, RequestBooking, Consumer, Listed | None]] = [
     ("below_minimum", request(cores=0), DESY, Listed(VM, 4)),
     ("above_maximum", request(cores=9), DESY, Listed(VM, 4)),
     ("no_capacity", request(cores=4), DESY, Listed(VM, 4)),
-    ("BookingConfirmed", request(cores=3), DESY, Listed(VM, 4)),
+    ("Booking", request(cores=3), DESY, Listed(VM, 4)),
 ]
 
 
@@ -89,7 +94,10 @@ def test_terms_are_frozen_into_the_booking() -> None:
     found = decide(
         asked, uid(1), Consumer("desy", {"lrz": "1", "kit": "9"}), Listed(VM, 4), FREE, NOW, backdate=YEARS
     )
-    assert found == BookingConfirmed(
+    assert isinstance(found, Booking)
+    assert found.phase == ("completed", "active")
+    assert is_confirmed(found)
+    assert found.agreement == Agreement(
         booking_id=uid(1),
         offering_id="lrz/vm",
         offering_revision=4,
@@ -102,7 +110,6 @@ def test_terms_are_frozen_into_the_booking() -> None:
         end=dt.date(2028, 1, 1),
         reference="Auftrag 7",
         tariff=STANDARD.tariffs[0],
-        confirmed_at=NOW,
     )
 
 
@@ -113,12 +120,15 @@ def test_the_refusal_says_what_is_left() -> None:
     assert refused.field == "quantities.cores"
 
 
-def test_only_limited_quantities_that_are_booked_are_taken() -> None:
+def test_what_is_ordered_is_reserved_and_given_back() -> None:
     asked = request(quantities=decimals({"cores": 2, "ram": 64}))
     booked = decide(asked, uid(1), DESY, Listed(VM, 1), FREE, NOW, backdate=YEARS)
-    assert isinstance(booked, BookingConfirmed)
-    assert taken_by(booked, STANDARD) == {("lrz/vm", "standard", "cores"): 2}
-    assert taken_by(booked.model_copy(update={"quantities": decimals({"cores": 0})}), STANDARD) == {}
+    assert isinstance(booked, Booking)
+    cores, ram = ("lrz/vm", "standard", "", "cores"), ("lrz/vm", "standard", "", "ram")
+    assert reserved(booked) == difference(None, booked) == {cores: 2, ram: 64}
+    over = dataclasses.replace(booked, instance="terminated")
+    assert reserved(over) == {}
+    assert difference(booked, over) == {cores: -2, ram: -64}
 
 
 SMALL, LARGE = plan(plan_id="small", capacity={"cores": 7}), plan(plan_id="large", capacity={"cores": "20.5"})
@@ -139,7 +149,7 @@ TWO_PLANS: Offering = offering(SMALL, LARGE, plan(plan_id="unlimited"))
 def test_whatever_is_asked_the_confirmed_never_exceed_the_capacity(
     asked: list[tuple[str, Decimal, str]],
 ) -> None:
-    totals = {("lrz/vm", p.plan_id, "cores"): p.capacity["cores"] for p in (SMALL, LARGE)}
+    totals = {("lrz/vm", p.plan_id, "", "cores"): p.capacity["cores"] for p in (SMALL, LARGE)}
     free = dict(totals)
     confirmed: dict[str, Decimal] = {}
     for number, (plan_id, cores, member) in enumerate(asked):
@@ -147,15 +157,14 @@ def test_whatever_is_asked_the_confirmed_never_exceed_the_capacity(
         outcome = decide(
             wanted, uid(number), Consumer(member), Listed(TWO_PLANS, 1), free, NOW, backdate=YEARS
         )
-        left = free.get(("lrz/vm", plan_id, "cores"))
+        left = free.get(("lrz/vm", plan_id, "", "cores"))
         fits = plan_id != "none" and member != "lrz" and (left is None or cores <= left)
-        assert isinstance(outcome, BookingConfirmed) == fits
-        if isinstance(outcome, BookingConfirmed):
+        assert isinstance(outcome, Booking) == fits
+        if isinstance(outcome, Booking):
             confirmed[plan_id] = confirmed.get(plan_id, Decimal(0)) + cores
-            found = plan_of(TWO_PLANS, plan_id)
-            assert found is not None
-            for key, amount in taken_by(outcome, found).items():
-                free[key] -= amount
+            for key, amount in difference(None, outcome).items():
+                if key in free:
+                    free[key] -= amount
     for key, total in totals.items():
         assert total - free[key] == confirmed.get(key[1], 0)
         assert 0 <= free[key] <= total

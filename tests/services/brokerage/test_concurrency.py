@@ -15,8 +15,10 @@ from support.desk import Desk, NewDesk, codes, persistently
 from allmende.servicekit.messages import Incoming
 from allmende.servicekit.testing import Templates
 from allmende.services.brokerage import store
-from allmende.services.brokerage.booking import CapacityKey, Listed
+from allmende.services.brokerage.booking import CapacityKey, LineKey, Listed
 from allmende.services.brokerage.handlers import BrokerageHandler
+
+Capacity = tuple[dict[CapacityKey, Decimal], dict[CapacityKey, Decimal]]
 
 PROCESSES = 4
 CAPACITY = 30
@@ -68,20 +70,20 @@ async def booked(desk: Desk) -> Decimal:
 @pytest.fixture
 def dawdling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave time between reading what is free and writing what is taken."""
-    load_free = store.load_free
+    load_capacity = store.load_capacity
 
-    async def slowly(tx: AsyncConnection, ids: Iterable[str]) -> dict[CapacityKey, Decimal]:
-        found = await load_free(tx, ids)
+    async def slowly(tx: AsyncConnection, lines: Iterable[LineKey]) -> Capacity:
+        found = await load_capacity(tx, lines)
         await asyncio.sleep(0.005)
         return found
 
-    monkeypatch.setattr(store, "load_free", slowly)
+    monkeypatch.setattr(store, "load_capacity", slowly)
 
 
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     statement = str(store._LOAD_CAPACITY)
-    assert "for update" in statement
-    monkeypatch.setattr(store, "_LOAD_CAPACITY", text(statement.replace("for update", "")))
+    assert "for update of c" in statement
+    monkeypatch.setattr(store, "_LOAD_CAPACITY", text(statement.replace("for update of c", "")))
 
 
 @pytest.mark.usefixtures("dawdling")
@@ -163,15 +165,15 @@ async def test_a_new_limit_counts_the_booking_that_another_process_is_about_to_c
 ) -> None:
     desks = await processes(desk, 2)
     await desks[0].take(fact(published(offering()), 0))
-    save_bookings = store.save_bookings
+    save_new = store.save_new
     deciding, go_on = asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object) -> None:
         deciding.set()
         await go_on.wait()
-        await save_bookings(*arguments)  # type: ignore[arg-type]
+        await save_new(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "save_bookings", hesitating)
+    monkeypatch.setattr(store, "save_new", hesitating)
     booking = asyncio.create_task(desks[0].take(asked(1, 30)))
     await deciding.wait()
     limiting = asyncio.create_task(desks[1].take(fact(published(HOT, 2), 1)))

@@ -30,10 +30,11 @@ from allmende.services.brokerage.handlers import BrokerageHandler
 VM = offering(plan(order=(quantity("cores", 1, 6),), capacity={"cores": 10}))
 MEMBERS = register(Someone("desy", classes={"lrz": "1"}), "kit", "lrz", "gsi")
 TABLES = {
-    "capacity": "select * from capacity order by 1, 2, 3",
-    "booking": "select booking_id, consumer, provider, terms::text from booking order by 1",
+    "capacity": "select * from capacity order by 1, 2, 3, 4",
+    "booking": "select booking_id, consumer, provider, state, reserved, terms::text from booking order by 1",
+    "availability": "select * from availability order by 1",
     "offering": "select * from offering order by 1",
-    "parked": "select booking_id, sender, offering_id, data::text from parked order by 1, 2",
+    "parked": "select command_id, sender, awaited, data::text from parked order by 1, 2",
 }
 
 

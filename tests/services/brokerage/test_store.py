@@ -1,22 +1,26 @@
 """The brokerage's tables on a real PostgreSQL."""
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError
-from support.builders import NOW, booking, decimals, offering, plan, quantity, register, request, uid
+from support.builders import NOW, agreement, decimals, offering, plan, quantity, register, request, uid
 from support.desk import Desk, NewDesk
 
+from allmende.schemas.brokerage import RequestBooking
 from allmende.schemas.catalog import Offering
 from allmende.servicekit.testing import Templates
 from allmende.services.brokerage import store
-from allmende.services.brokerage.booking import Listed
+from allmende.services.brokerage.booking import Amendment, Booking, Listed, Progress
 from allmende.services.brokerage.handlers import BrokerageHandler
 from allmende.services.brokerage.store import Parked
 
-CORES = ("lrz/vm", "standard", "cores")
+LINE = ("lrz/vm", "standard", "")
+CORES = (*LINE, "cores")
 
 
 @pytest.fixture
@@ -62,7 +66,8 @@ async def test_without_the_constraint_it_oversells(brokerage: Desk, templates: T
 async def test_free_is_total_less_booked(brokerage: Desk) -> None:
     await take(brokerage, "2.25")
     async with brokerage.engine.begin() as tx:
-        assert await store.load_free(tx, ["lrz/vm", "kit/none"]) == {CORES: Decimal("7.75")}
+        free, total = await store.load_capacity(tx, [LINE, ("kit/none", "standard", "")])
+    assert (free, total) == ({CORES: Decimal("7.75")}, {CORES: Decimal(10)})
 
 
 async def test_a_lowered_capacity_keeps_what_is_booked(brokerage: Desk) -> None:
@@ -82,36 +87,38 @@ async def test_an_older_revision_that_comes_late_changes_nothing(brokerage: Desk
     assert await capacity(brokerage) == [(5, 0)]
 
 
-async def test_only_a_newer_revision_opens_what_is_retired(brokerage: Desk) -> None:
-    async def is_retired() -> object:
+async def test_only_newer_news_open_what_is_retired(brokerage: Desk) -> None:
+    async def tell(position: int, state: str) -> object:
         async with brokerage.engine.begin() as tx:
-            return (await store.load_offerings(tx, ["lrz/vm"]))["lrz/vm"].retired
+            await store.save_availability(tx, {"lrz/vm": (position, state), "kit/none": (position, state)})
+            return (await store.load_offerings(tx, ["lrz/vm"]))["lrz/vm"].availability
 
-    async with brokerage.engine.begin() as tx:
-        await store.retire(tx, {"lrz/vm": 1, "kit/none": 7})
-    assert await is_retired()
-    await learn(brokerage, 1, capacity=10)
-    assert await is_retired(), "an unchanged document that comes late"
-    await learn(brokerage, 2, capacity=10)
-    assert not await is_retired()
+    assert await tell(7, "retired") == "retired"
+    assert await tell(6, "open") == "retired", "old news that come late"
+    assert await tell(7, "retired") == "retired"
+    assert await tell(9, "open") == "open"
+    assert await tell(10, "paused") == "paused"
+
+
+def standing(number: int = 1, **changes: Any) -> Booking:
+    return Booking(agreement(number, **changes), "completed", "active")
 
 
 async def test_bookings_come_back_by_side_and_in_pages(brokerage: Desk) -> None:
     there = [
-        booking(3, consumer="desy", provider="lrz", quantities=decimals({"cores": "1.50"})),
-        booking(1, consumer="kit", provider="lrz"),
-        booking(2, consumer="lrz", provider="desy", offering_id="desy/vm"),
+        standing(3, consumer="desy", provider="lrz", quantities=decimals({"cores": "1.50"})),
+        standing(1, consumer="kit", provider="lrz"),
+        standing(2, consumer="lrz", provider="desy", offering_id="desy/vm"),
     ]
     async with brokerage.engine.begin() as tx:
-        await store.save_bookings(tx, there, NOW)
-        assert await store.taken_ids(tx, [uid(1), uid(2), uid(9)]) == {uid(1), uid(2)}
+        await store.save_new(tx, there, NOW)
 
-    async def page(member: str, side: str, *, all_: bool = False, after: int = 0) -> list[str]:
+    async def page(member: str, side: str, *, all_: bool = False, after: int = 0, **more: Any) -> list[str]:
+        given: dict[str, Any] = {"state": None, "waiting": False, **more}
         async with brokerage.engine.connect() as connection:
             found = await store.page(
-                connection, member=member, all_members=all_, side=side, after=after, limit=2
+                connection, member=member, all_members=all_, side=side, after=after, limit=2, **given
             )
-        assert all(each in there for _, each in found)
         assert [number for number, _ in found] == sorted(number for number, _ in found)
         return [each.booking_id for _, each in found]
 
@@ -121,6 +128,30 @@ async def test_bookings_come_back_by_side_and_in_pages(brokerage: Desk) -> None:
     assert await page("desy", "provider", all_=True) == [uid(3), uid(1)]
     assert await page("lrz", "both", after=2) == [uid(2)]
     assert await page("gsi", "both") == []
+    assert await page("desy", "both", state="held") == []
+    assert await page("desy", "both", waiting=True) == []
+
+
+async def test_a_booking_comes_back_as_it_was_saved_and_changed(brokerage: Desk) -> None:
+    later = agreement(1, quantities=decimals({"cores": 4}), end=dt.date(2027, 1, 1))
+    change = Amendment(agreement=later, effective_on=dt.date(2026, 9, 1), agreed=False, until=NOW)
+    before = standing(1, quantities=decimals({"cores": "1.50"}))
+    after = dataclasses.replace(
+        before,
+        agreement=later,
+        instance="suspended",
+        number=3,
+        waits_for="provider",
+        until=NOW,
+        progress=Progress(suspended_by="consumer", notice_given=True, amendment=change),
+    )
+    async with brokerage.engine.begin() as tx:
+        await store.save_new(tx, [before], NOW)
+        assert await store.load_bookings(tx, [uid(1), uid(2)]) == {uid(1): before}
+        await store.save_changed(tx, [after])
+        assert await store.load_bookings(tx, [uid(1)]) == {uid(1): after}
+        assert await store.load_due(tx, NOW) == [after]
+        assert await store.load_due(tx, NOW - dt.timedelta(microseconds=1)) == []
 
 
 async def test_a_booking_id_is_taken_once(brokerage: Desk) -> None:
@@ -128,19 +159,26 @@ async def test_a_booking_id_is_taken_once(brokerage: Desk) -> None:
         async with brokerage.engine.connect() as connection:
             if taken:
                 with pytest.raises(IntegrityError, match="booking_pkey"):
-                    await store.save_bookings(connection, [booking(1)], NOW)
+                    await store.save_new(connection, [standing(1)], NOW)
             else:
-                await store.save_bookings(connection, [booking(1)], NOW)
+                await store.save_new(connection, [standing(1)], NOW)
                 await connection.commit()
+
+
+def parked(number: int, sender: str, asked: RequestBooking, until: dt.datetime, **more: Any) -> Parked:
+    data = asked.model_dump_json()
+    return Parked(
+        uid(number), sender, "brokerage.booking.request", asked.offering_id, data, **more, until=until
+    )
 
 
 async def test_parked_requests_come_back_once_and_as_they_were(brokerage: Desk) -> None:
     until = NOW + dt.timedelta(seconds=60)
     rich = request("kit/disk", end=dt.date(2027, 1, 1), quantities=decimals({"tb": "1.500"}), reference="ä")
     waiting = [
-        Parked(uid(2), "desy", rich, "00-" + "a" * 32 + "-" + "b" * 16 + "-01", until),
-        Parked(uid(1), "desy", request("kit/disk"), None, until),
-        Parked(uid(1), "gsi", request("kit/tape"), None, until),
+        parked(2, "desy", rich, until, traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01"),
+        parked(1, "desy", request("kit/disk"), until, traceparent=None),
+        parked(1, "gsi", request("kit/tape"), until, traceparent=None),
     ]
     async with brokerage.engine.begin() as tx:
         await store.park(tx, waiting)
@@ -156,18 +194,21 @@ async def test_parked_requests_come_back_once_and_as_they_were(brokerage: Desk) 
 
 
 async def test_what_is_known_by_now_is_found(brokerage: Desk) -> None:
-    parked = Parked(uid(1), "desy", request(), None, NOW)
+    known = parked(1, "desy", request(), NOW, traceparent=None)
+    awaiting = Parked(uid(4), "lrz", "brokerage.booking.report", uid(9), "{}", None, NOW)
     async with brokerage.engine.begin() as tx:
-        await store.park(tx, [parked, Parked(uid(2), "desy", request("kit/disk"), None, NOW)])
-        assert await store.unpark_known(tx) == [parked]
+        await store.park(tx, [known, parked(2, "desy", request("kit/disk"), NOW, traceparent=None), awaiting])
+        assert await store.unpark_known(tx) == [known]
+        await store.save_new(tx, [standing(9)], NOW)
+        assert await store.unpark_known(tx) == [awaiting]
 
 
 async def test_a_limit_added_later_counts_what_is_booked_already(brokerage: Desk) -> None:
     two = (quantity("cores"), quantity("ram"))
     cores, ram = decimals({"cores": 4, "ram": "8.5"}), decimals({"ram": 1})
     async with brokerage.engine.begin() as tx:
-        await store.save_bookings(tx, [booking(1, quantities=cores), booking(2, quantities=ram)], NOW)
-        await store.save_bookings(tx, [booking(3, plan_id="other", quantities=ram)], NOW)
+        await store.save_new(tx, [standing(1, quantities=cores), standing(2, quantities=ram)], NOW)
+        await store.save_new(tx, [standing(3, plan_id="other", quantities=ram)], NOW)
         both = offering(plan(order=two, capacity={"cores": 10, "ram": 20}))
         await store.save_offerings(tx, {"lrz/vm": Listed(both, 2)})
     rows = await brokerage.rows("select quantity_id, total, booked from capacity order by 1")
@@ -176,7 +217,7 @@ async def test_a_limit_added_later_counts_what_is_booked_already(brokerage: Desk
 
 async def test_a_limit_below_what_is_booked_already_leaves_nothing_free(brokerage: Desk) -> None:
     async with brokerage.engine.begin() as tx:
-        await store.save_bookings(tx, [booking(1, plan_id="neu", quantities=decimals({"cores": 40}))], NOW)
+        await store.save_new(tx, [standing(1, plan_id="neu", quantities=decimals({"cores": 40}))], NOW)
         more = offering(plan(capacity={"cores": 10}), plan(plan_id="neu", capacity={"cores": 30}))
         await store.save_offerings(tx, {"lrz/vm": Listed(more, 2)})
     rows = await brokerage.rows("select plan_id, total, booked from capacity order by 1")
