@@ -104,31 +104,30 @@ class Database:
 
     async def lock(self, tx: "Transaction", place: Place, mode: Mode) -> None:
         """Lock a row, waiting for whoever holds it."""
-        lock = self._locks[place]
-        while blockers := lock.blockers(tx, mode):
+        while blockers := self._locks[place].blockers(tx, mode):
             self._waits[tx] = blockers
             if self._is_circle(tx):
                 self.deadlocks += 1
                 raise deadlock()
             turn = asyncio.get_running_loop().create_future()
-            lock.waiting.append(turn)
+            self._locks[place].waiting.append(turn)
             await turn
             self._waits.pop(tx, None)
             tx.check()
-        self._hold(tx, lock, mode, place)
+        self._hold(tx, mode, place)
 
     def try_lock(self, tx: "Transaction", place: Place) -> bool:
         """Lock a row unless another has it."""
-        lock = self._locks[place]
-        if lock.blockers(tx, "update"):
+        if self._locks[place].blockers(tx, "update"):
             return False
-        self._hold(tx, lock, "update", place)
+        self._hold(tx, "update", place)
         return True
 
-    def _hold(self, tx: "Transaction", lock: _Lock, mode: Mode, place: Place) -> None:
+    def _hold(self, tx: "Transaction", mode: Mode, place: Place) -> None:
         tx.held[place] = None
-        if lock.holders.get(tx) != "update":
-            lock.holders[tx] = mode
+        holders = self._locks[place].holders
+        if holders.get(tx) != "update":
+            holders[tx] = mode
 
     def _is_circle(self, tx: "Transaction") -> bool:
         reached: set[Transaction] = set()
