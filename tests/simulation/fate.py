@@ -17,7 +17,7 @@ class Rates:
         between_outages_seconds: how long a server stands at most.
     """
 
-    death: float = 0.002
+    death: float = 0.005
     lost_commit: float = 0.01
     lost_confirmation: float = 0.1
     outage_seconds: float = 6.0
@@ -42,9 +42,11 @@ class Fate:
         return not self.is_calm and self.chance.random() < rate
 
     def delay(self, most: float = 0.01) -> float:
-        """How long something takes: mostly little, now and then much longer."""
-        stretch = 20 if self.happens(0.02) else 1
-        return self.chance.random() * most * stretch
+        """How long something takes: often no time at all, now and then very long."""
+        draw = self.chance.random()
+        if draw < 0.5:
+            return 0.0
+        return most * (40 * draw if draw > 0.98 and not self.is_calm else draw)
 
     def new_id(self) -> uuid.UUID:
         """What `uuid.uuid4` gives, by the seed."""

@@ -39,8 +39,8 @@ DURABLES = [
     (subjects.FACT_STREAM, "svc_brokerage", "fact.catalog."),
 ]
 REST_SECONDS_MAX = 400.0
-LEAPS = 14
-LEAP = dt.timedelta(days=60)
+LEAPS = 6
+LEAP = dt.timedelta(days=120)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Setting:
         without: the database's guards that are taken away.
     """
 
-    steps: int = 60
+    steps: int = 120
     changes: int = 8
     rates: Rates = ROUGH
     loop: type[BatchLoop] = BatchLoop
@@ -106,7 +106,7 @@ class Brokerage:
             handler=market.setting.handler(market.register, park_seconds=8.0 * SPEED, backdate_days=36_500),
             consumers=[(stream, durable) for stream, durable, _ in DURABLES],
             clock=market.clock,
-            batch_max=fate.chance.choice([1, 3, 20]),
+            batch_max=fate.chance.choice([2, 10, 50]),
         )
         process.spawn(self._run())
 
@@ -219,9 +219,10 @@ class Market:
         for each in self.processes:
             each.process.mortality = 0.0
         await self._rest()
+        self.note("comes to rest")
         for _ in range(LEAPS):
             self.leapt += LEAP
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(1.3)
         await self._rest()
 
     async def _rest(self) -> None:

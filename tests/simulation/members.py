@@ -22,9 +22,9 @@ from .fate import Fate
 from .jetstream import Publication, Server
 
 OFFERINGS = ("lrz/vm", "lrz/box")
-ACT_SECONDS = 0.6
+ACT_SECONDS = 0.25
 LISTEN_SECONDS = 0.2
-REPEAT_SECONDS = (1.0, 150.0)
+REPEAT_SECONDS = (0.5, 8.0)
 """Between two tries; the longest is beyond the time in which a stream recognises a repetition."""
 
 
@@ -228,7 +228,7 @@ class Catalogue:
 
     def _limit(self) -> dict[str, Decimal]:
         chance = self._post.fate.chance
-        return {"cores": Decimal(chance.choice([4, 8, 10, 14]))} if chance.random() < 0.8 else {}
+        return {"cores": Decimal(chance.choice([4, 10, 20, 40]))} if chance.random() < 0.8 else {}
 
     async def _pause(self, id_: str) -> None:
         revision, _ = self.told[id_]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from allmende.client.sequences import Sequences
 from allmende.schemas import registry, subjects
 from allmende.schemas.brokerage import RequestBooking
 from allmende.services.brokerage import lifecycle
@@ -55,7 +56,7 @@ class Promises:
             if table == "booking" and row is not None and row["reserved"] is not None:
                 was = before[table, key]
                 if was is None or was["reserved"] is None:
-                    self._nobody_is_overtaken(key[0], row, was)
+                    self._nobody_is_overtaken(key[0], row, was, before)
 
     def _capacity_adds_up(self) -> None:
         held: dict[tuple[str, str], Decimal] = collections.defaultdict(Decimal)
@@ -67,12 +68,19 @@ class Promises:
             if booked != held[key[0], "/".join(key[1:])] or not 0 <= booked <= total:
                 self.breaks("R3", f"{key}: {booked} of {total} is booked, {held[key[0], '/'.join(key[1:])]} held")
 
-    def _nobody_is_overtaken(self, id_: str, row: Row, was: Row | None) -> None:
+    def _nobody_is_overtaken(
+        self, id_: str, row: Row, was: Row | None, before: Mapping[Place, Row | None]
+    ) -> None:
         line = ("offering_id", "plan_id", "pool_id")
         for other, each in self._database.tables["booking"].items():
-            waits = each["state"] == "held" and all(each[name] == row[name] for name in line)
-            ahead = was is None or was["state"] != "held" or each["number"] < row["number"]
-            if waits and ahead and other[0] != id_ and self._can_ever_be_served(each):
+            if each["state"] != "held" or any(each[name] != row[name] for name in line):
+                continue
+            if was is not None and was["state"] == "interested":
+                then = before.get(("booking", other), each)
+                is_ahead = then is not None and then["state"] == "held"
+            else:
+                is_ahead = each["number"] < row["number"]
+            if is_ahead and self._can_ever_be_served(each):
                 self.breaks("line", f"{id_} overtakes {other[0]}")
 
     def _can_ever_be_served(self, row: Row) -> bool:
@@ -185,17 +193,17 @@ class Promises:
         return found
 
     def _no_gap(self) -> None:
-        """R10: whoever counts what one producer instance tells it misses nothing."""
-        last: dict[tuple[str, str], int] = {}
+        """R10: whoever counts as the members' client does misses nothing."""
+        sequences = Sequences()
         for message in [*self._server.events, *self._server.facts]:
-            if message.subject.startswith("fact.catalog."):
-                continue
             event = json.loads(message.body)
-            place = event["producerinstance"], subjects.audience_of(message.subject)
-            number = int(event["sequence"])
-            if number != last.get(place, 0) + 1:
-                self.breaks("R10", f"{place}: {number} follows {last.get(place, 0)}")
-            last[place] = number
+            if "sequence" not in event:
+                continue  # the catalogue's
+            audience = subjects.audience_of(message.subject)
+            # A reader that was there from the beginning knows that nothing came before the first.
+            sequences.see(event["producerinstance"], audience, 0)
+            if gap := sequences.see(event["producerinstance"], audience, int(event["sequence"])):
+                self.breaks("R10", f"{gap}")
 
     def _nothing_waits(self) -> None:
         for key, row in self._database.tables["booking"].items():
