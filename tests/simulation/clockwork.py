@@ -132,13 +132,14 @@ class SeededLoop(asyncio.BaseEventLoop):
         handle._run()
 
     def bury(self) -> None:
-        """Close what dead processes left, when nothing can be harmed by it any more."""
-        for task in self._corpses:
+        """Close what dead processes left and what still runs, when nothing can be harmed by it any more."""
+        self.set_exception_handler(lambda *_: None)
+        for task in {**dict.fromkeys(self._corpses), **dict.fromkeys(asyncio.all_tasks(self))}:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                coroutine = task.get_coro()
-                if coroutine is not None:
+                if (coroutine := task.get_coro()) is not None:
                     coroutine.close()
+        self._corpses.clear()
 
     def _process_events(self, event_list: list[Any]) -> None:
         """Nothing comes from outside."""
@@ -154,9 +155,4 @@ def run(work: Coroutine[Any, Any, T], chance: random.Random) -> T:
         return loop.run_until_complete(work)
     finally:
         loop.bury()
-        for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            coroutine = task.get_coro()
-            if coroutine is not None:
-                coroutine.close()
         loop.close()

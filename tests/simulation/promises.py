@@ -37,6 +37,7 @@ class Promises:
 
     def __init__(self, database: Database, server: Server) -> None:
         self.broken: list[Broken] = []
+        self._in_line: dict[str, int] = {}
         self._database = database
         self._server = server
         database.on_commit = self.at_commit
@@ -56,7 +57,16 @@ class Promises:
             if table == "booking" and row is not None and row["reserved"] is not None:
                 was = before[table, key]
                 if was is None or was["reserved"] is None:
-                    self._nobody_is_overtaken(key[0], row, was, before)
+                    self._nobody_is_overtaken(key[0], row)
+        for (table, key), row in tx.written.items():
+            if table == "booking" and row is not None:
+                self._note_place(key[0], row)
+
+    def _note_place(self, id_: str, row: Row) -> None:
+        if row["state"] == "held":
+            self._in_line.setdefault(id_, self._database.commits)
+        else:
+            self._in_line.pop(id_, None)
 
     def _capacity_adds_up(self) -> None:
         held: dict[tuple[str, str], Decimal] = collections.defaultdict(Decimal)
@@ -68,20 +78,15 @@ class Promises:
             if booked != held[key[0], "/".join(key[1:])] or not 0 <= booked <= total:
                 self.breaks("R3", f"{key}: {booked} of {total} is booked, {held[key[0], '/'.join(key[1:])]} held")
 
-    def _nobody_is_overtaken(
-        self, id_: str, row: Row, was: Row | None, before: Mapping[Place, Row | None]
-    ) -> None:
+    def _nobody_is_overtaken(self, id_: str, row: Row) -> None:
+        """Whoever is given capacity was in line before all that still wait for the same, or nobody waits."""
         line = ("offering_id", "plan_id", "pool_id")
-        for other, each in self._database.tables["booking"].items():
-            if each["state"] != "held" or any(each[name] != row[name] for name in line):
-                continue
-            if was is not None and was["state"] == "interested":
-                then = before.get(("booking", other), each)
-                is_ahead = then is not None and then["state"] == "held"
-            else:
-                is_ahead = each["number"] < row["number"]
-            if is_ahead and self._can_ever_be_served(each):
-                self.breaks("line", f"{id_} overtakes {other[0]}")
+        joined = self._in_line.get(id_, self._database.commits)
+        for other, since in self._in_line.items():
+            each = self._database.tables["booking"][(other,)]
+            waits = each["state"] == "held" and all(each[name] == row[name] for name in line)
+            if waits and since < joined and self._can_ever_be_served(each):
+                self.breaks("line", f"{id_} overtakes {other}")
 
     def _can_ever_be_served(self, row: Row) -> bool:
         place = row["offering_id"], row["plan_id"], row["pool_id"]
