@@ -49,17 +49,17 @@ class MessageType:
     version: int = 1
     after_facts: bool = False
 
-    @property
+    @functools.cached_property
     def service(self) -> str:
         """The service that owns the message."""
         return self.name.split(".")[0]
 
-    @property
+    @functools.cached_property
     def noun(self) -> str:
         """What it is about."""
         return self.name.split(".")[1]
 
-    @property
+    @functools.cached_property
     def verb(self) -> str:
         """What is to be done, or was."""
         return self.name.split(".")[2]

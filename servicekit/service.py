@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -142,12 +143,22 @@ class Runtime:
         telemetry.shut_down()
 
 
+def _collect_seldom() -> None:
+    """Look for unreachable cycles less often; messages are none and go by themselves.
+
+    With the defaults every batch is walked through many times while it grows, for a sixth of all the work.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 async def run(service: Service, settings: Settings, clock: Clock = system_clock) -> int:
     """Run a service until it is told to stop.
 
     Returns:
         The exit code.
     """
+    _collect_seldom()
     runtime = Runtime(service, settings, clock)
     options: dict[str, object] = {
         "host": settings.health_host,

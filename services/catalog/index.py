@@ -23,9 +23,10 @@ _VALUES_MAX = 50
 _ALIKE_RANK_MAX = 1_000
 """Ranks up to here are likeness in thousandths; what has the words ranks above."""
 _INNER_CHARACTERS_MIN = 3
-_FILLERS = frozenset(
-    ["als", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einem", "einen", "einer", "eines", "für", "mit", "nach", "oder", "und", "vom", "von", "zum", "zur", "über"]
-)
+_FILLERS = frozenset({
+    "als", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einem", "einen",
+    "einer", "eines", "für", "mit", "nach", "oder", "und", "vom", "von", "zum", "zur", "über",
+})  # fmt: skip
 """Short words that nobody looks for inside of others."""
 _MARKS = "\"'.,;:!?()"
 _SPECIAL = re.compile(r"[\\%_]")
@@ -59,6 +60,7 @@ _OUTDATED = text("""
 """)
 
 _QUERY = "websearch_to_tsquery('german_words', :text)"
+_LEFT_OUT = "websearch_to_tsquery('german_words', :left_out)"
 _BOOKABLE = """(:books and l.state = 'published' and l.open and l.provider <> :member
                 and (l.bookable_by is null or l.bookable_by && cast(:marks as text[])))"""
 _RANK = f"least(999999, (ts_rank(l.words, {_QUERY}) * 500000)::int)"
@@ -92,18 +94,21 @@ def _browse(kinds: tuple[str, ...], *, counts: bool) -> TextClause:
 
 
 @functools.cache
-def _by_words(kinds: tuple[str, ...], wanted: tuple[bool, ...], *, counts: bool) -> TextClause:
+def _by_words(kinds: tuple[str, ...], words: int, *, counts: bool) -> TextClause:
     """Whole words in the headline, whole words anywhere, inner parts of words; each rung after the other."""
-    inside = " and ".join(
-        f"l.plain {'' if is_wanted else 'not '}like lower(unaccent(:word_{number}))"
-        for number, is_wanted in enumerate(wanted)
-    )
+    inside = " and ".join(f"l.plain like lower(unaccent(:word_{number}))" for number in range(words))
     rungs = [
         _some(f"2000000 + {_RANK}", f"l.headline @@ {_QUERY}", kinds),
         _some(f"1000000 + {_RANK}", f"l.words @@ {_QUERY} and not l.headline @@ {_QUERY}", kinds),
     ]
-    if any(wanted):
-        rungs.append(_some(f"1001 + {_NEARNESS}", f"{inside} and not l.words @@ {_QUERY}", kinds))
+    if words:
+        rungs.append(
+            _some(
+                f"1001 + {_NEARNESS}",
+                f"{inside} and not l.words @@ {_QUERY} and not l.words @@ {_LEFT_OUT}",
+                kinds,
+            )
+        )
     hits = " union all ".join(f"({rung} limit :most)" for rung in rungs)
     return text(_HITS.format(hits=f"select * from ({hits}) rung") + (_COUNTS if counts else ""))
 
@@ -166,9 +171,9 @@ async def search(
     if not asked.text.strip():
         return _found(await connection.execute(_browse(kinds, counts=counts), given), asked)
     words = _words_in(asked.text)
-    given |= {f"word_{number}": pattern for number, (pattern, _) in enumerate(words)}
+    given |= {f"word_{number}": word for number, word in enumerate(words)}
     if asked.after is None or asked.after.rank > _ALIKE_RANK_MAX:
-        statement = _by_words(kinds, tuple(is_wanted for _, is_wanted in words), counts=counts)
+        statement = _by_words(kinds, len(words), counts=counts)
         found = _found(await connection.execute(statement, given), asked)
         if found.hits or asked.after is not None:
             return found
@@ -183,6 +188,7 @@ def _given(reader: Reader, asked: SearchOfferings, *, books: bool) -> dict[str, 
         "member": reader.member,
         "books": books,
         "text": asked.text,
+        "left_out": _left_out_of(asked.text),
         "after": asked.after.offering_id if asked.after else None,
         "rank": asked.after.rank if asked.after else 0,
         "limit": asked.limit + 1,
@@ -195,15 +201,16 @@ def _filters(filter_: Filter) -> dict[str, list[str]]:
     return {kind: [f"{kind}:{value}" for value in values] for kind, values in given.items() if values}
 
 
-def _words_in(asked: str) -> list[tuple[str, bool]]:
-    """The words long enough to be looked for inside of others, as patterns, and whether they are wanted."""
-    found = ((word.lstrip("-").strip(_MARKS), not word.startswith("-")) for word in asked.split())
-    long = [
-        (word, is_wanted)
-        for word, is_wanted in found
-        if len(word) >= _INNER_CHARACTERS_MIN and word.lower() not in _FILLERS
-    ]
-    return [("%" + _SPECIAL.sub(r"\\\g<0>", word) + "%", wanted) for word, wanted in long[:_WORDS_MAX]]
+def _words_in(asked: str) -> list[str]:
+    """The words worth looking for inside of others, as patterns."""
+    found = (word.strip(_MARKS) for word in asked.split() if not word.startswith("-"))
+    worth = [word for word in found if len(word) >= _INNER_CHARACTERS_MIN and word.lower() not in _FILLERS]
+    return ["%" + _SPECIAL.sub(r"\\\g<0>", word) + "%" for word in worth[:_WORDS_MAX]]
+
+
+def _left_out_of(asked: str) -> str:
+    """The words to leave out, each of which is reason enough."""
+    return " or ".join(word.strip("-" + _MARKS) for word in asked.split() if word.startswith("-"))
 
 
 def _found(rows: Iterable[Any], asked: SearchOfferings) -> Found:

@@ -28,7 +28,7 @@ from allmende.services.catalog import attachment, shelf
 from allmende.services.catalog.handlers import CatalogHandler
 from allmende.services.catalog.queries import read_attachment
 
-CONTENT = random.Random(1).randbytes(2 * PART_BYTES + 1000)
+CONTENT = random.Random(1).randbytes(2 * PART_BYTES + 1000)  # noqa: S311 - not a secret
 OFFERED = PublishOffering(offering=offering(visible_to=Circle(members=("desy",))))
 
 
