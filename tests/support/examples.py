@@ -7,6 +7,8 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
+from support import booking_examples
+
 from allmende.schemas import registry
 from allmende.schemas.attachments import (
     AttachmentPart,
@@ -38,7 +40,7 @@ from allmende.schemas.billing import (
     UsageRecorded,
     UsageRefused,
 )
-from allmende.schemas.brokerage import BookingConfirmed, Bookings, ListBookings, RequestBooking
+from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.catalog import (
     Certificate,
     Changes,
@@ -508,15 +510,6 @@ _PAYLOADS: dict[str, Callable[[], Contract]] = {
         position=45,
         retired_at=NOW,
     ),
-    "brokerage.booking.request": lambda: RequestBooking(
-        offering_id=OFFERING_ID,
-        plan_id="standard",
-        quantities={"vcpu": Decimal(8), "ram": Decimal("32.5")},
-        start=dt.date(2026, 4, 1),
-        end=dt.date(2027, 3, 31),
-        reference="Auftrag 2026/0417",
-    ),
-    "brokerage.booking.confirmed": booking,
     "billing.usage.report": lambda: ReportUsage(records=(usage_record(1), usage_record(2))),
     "billing.usage.recorded": lambda: UsageRecorded(
         accepted=1, repeated=0, parked=0, refused=(_refused_record(),)
@@ -663,10 +656,6 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
         lambda: ReadAttachment(offering_id=OFFERING_ID, sha256=attachment().sha256, part=1),
         lambda: AttachmentPart(attachment=attachment(), part=1, parts=2, content="JVBERi0xLjcK"),
     ),
-    "brokerage.booking.list": (
-        lambda: ListBookings(side="consumer"),
-        lambda: Bookings(bookings=(booking(),), next_after=None),
-    ),
     "billing.settlement.list": (
         lambda: ListSettlements(limit=12),
         lambda: Settlements(settlements=(settlement(),)),
@@ -684,17 +673,26 @@ def payload(name: str) -> Contract:
         command, reason = _REASONS[name]
         rejection: Rejection = reason.as_rejection(command)
         return rejection
+    if name.startswith("brokerage."):
+        return booking_examples.payloads(booking())[name]
     return _PAYLOADS[name]()
 
 
 def query_request(name: str) -> Contract:
     """The example request of a query, by its name in the registry."""
-    return _QUERIES[name][0]()
+    return _query(name)[0]
 
 
 def query_reply(name: str) -> Contract:
     """The example reply to a query, by its name in the registry."""
-    return _QUERIES[name][1]()
+    return _query(name)[1]
+
+
+def _query(name: str) -> tuple[Contract, Contract]:
+    if name.startswith("brokerage."):
+        return booking_examples.queries(booking())[name]
+    request, reply = _QUERIES[name]
+    return request(), reply()
 
 
 def sender(name: str) -> str:
@@ -704,7 +702,8 @@ def sender(name: str) -> str:
         return f"/services/{message.service}"
     if name in {"billing.levy.charge", "billing.settlement.close"}:
         return f"/members/{OFFICE}"
-    return f"/members/{CONSUMER if message.service == 'brokerage' else PROVIDER}"
+    by_consumer = message.service == "brokerage" and name not in booking_examples.BY_PROVIDER
+    return f"/members/{CONSUMER if by_consumer else PROVIDER}"
 
 
 def sealed(name: str) -> bytes:

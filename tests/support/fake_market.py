@@ -9,9 +9,12 @@ from typing import Any, Self
 import yaml
 from support import examples
 
+from allmende.client.bookings import BookingRoom
+from allmende.client.correspondence import CorrespondenceRoom
 from allmende.client.market import Received, Unanswered
+from allmende.client.room import M
+from allmende.schemas import registry
 from allmende.schemas.billing import SettlementClosed, Statement, UsageRecord, UsageRecorded
-from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.catalog import Category, Offering, OfferingPublished, OfferingSummary
 from allmende.schemas.contract import Contract
 from allmende.schemas.rejections import Rejection, rejected
@@ -23,8 +26,8 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket:
-    """Answers at once, with what a test put in."""
+class FakeMarket(BookingRoom, CorrespondenceRoom):
+    """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"
 
@@ -34,6 +37,8 @@ class FakeMarket:
         self.outcome: Contract | Exception | None = None
         self.batches: list[tuple[str, list[UsageRecord]]] = []
         self.sent: list[Any] = []
+        self.asked: list[Contract] = []
+        self.commands: list[tuple[str | None, Contract]] = []
         self.heard: list[Received] = []
         self.connected_as: dict[str, Any] = {}
 
@@ -62,12 +67,9 @@ class FakeMarket:
         )
         return self._answer(published)
 
-    async def book(self, *given: Any, **named: Any) -> Contract:
-        self.sent.append((given, named))
-        return self._answer(examples.booking())
-
-    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
-        yield examples.booking()
+    async def command(self, data: Contract, *, id: str | None = None, **_: object) -> Contract:  # noqa: A002
+        self.commands.append((id, data))
+        return self._answer(examples.payload(registry.message_of(data).outcomes[0]))
 
     async def report_usage(self, records: Sequence[UsageRecord], *, id: str) -> Contract:  # noqa: A002
         self.batches.append((id, list(records)))
@@ -81,7 +83,13 @@ class FakeMarket:
         lines = (examples.charge_line(),)
         return self._answer(Statement(statement=examples.statement(), lines=lines, next_after=None))
 
-    async def ask(self, name: str, *_: object) -> Contract:
+    async def ask(self, name: str, request: Contract, reply: type[M]) -> M:
+        answer = await self._ask(name, request)
+        assert isinstance(answer, reply)
+        return answer
+
+    async def _ask(self, name: str, request: Contract) -> Contract:
+        self.asked.append(request)
         return self._answer(examples.query_reply(name))
 
     async def events(self, **_: Any) -> AsyncIterator[Received]:
