@@ -49,9 +49,7 @@ class _Lock:
     waiting: list["asyncio.Future[None]"] = dataclasses.field(default_factory=list)
 
     def blockers(self, tx: "Transaction", mode: Mode) -> list["Transaction"]:
-        return [
-            other for other, held in self.holders.items() if other is not tx and "update" in {mode, held}
-        ]
+        return [other for other, held in self.holders.items() if other is not tx and "update" in {mode, held}]
 
 
 class Database:

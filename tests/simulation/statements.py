@@ -397,7 +397,9 @@ async def _take_parked(tx: Transaction, keys: list[Key]) -> Rows:
 
 
 def _in_turn(tx: Transaction, condition: Callable[[Row], bool]) -> list[Key]:
-    return [key for _, key in sorted((row["number"], key) for key, row in tx.rows("parked") if condition(row))]
+    return [
+        key for _, key in sorted((row["number"], key) for key, row in tx.rows("parked") if condition(row))
+    ]
 
 
 @means(store._UNPARK)
