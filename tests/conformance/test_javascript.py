@@ -10,9 +10,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.broker import eventually
@@ -276,7 +275,11 @@ def test_it_knows_nothing_but_the_published_contract() -> None:
 def test_no_number_is_rounded_silently(example: Path, number: str) -> None:
     script = f"""
         import {{ readJson }} from "./lib/contract.js";
-        try {{ console.log(readJson('{{"net_cents":{number}}}')) }} catch (error) {{ console.log(error.message) }}
+        try {{
+            console.log(readJson('{{"net_cents":{number}}}'));
+        }} catch (error) {{
+            console.log(error.message);
+        }}
     """
     said = run_node(example, "--input-type=module", "--eval", script)
     assert said == "net_cents: JavaScript cannot hold this number exactly\n"
