@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.broker import eventually
+from support.broker import Connections, eventually, stored
 from support.fixtures import Connect, NewMarket
 from support.node import environment, node, npm
 
-from allmende.schemas.brokerage import Bookings, BookingStory, ListBookings, ShowBooking
+from allmende.schemas.brokerage import Bookings, BookingStory, ListBookings, ShowBooking, WriteMessage
+from allmende.schemas.subjects import EVENT_STREAM
 from allmende.servicekit.supervisor import Child, Supervisor
 from allmende.servicekit.testing import Sandbox, Someone
 from allmende.servicekit.up import free_port
@@ -65,7 +66,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stranger = tmp_path_factory.mktemp("stranger")
     shutil.copytree(ROOT / "schemas" / "generated", stranger / "schemas" / "generated")
     folder = stranger / "docs" / "examples" / "javascript"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("node_modules", "*.memory.json"))
     subprocess.run([*npm(), "ci", "--no-audit", "--no-fund"], cwd=folder, env=environment(), check=True)
     return folder
 
@@ -258,6 +259,41 @@ async def test_whoever_is_killed_goes_on(
     assert consumer.said() == expected(story)
     await check_nothing_is_doubled(market, story)
     assert [program.complained.read_text("utf-8") for program in programs] == ["", ""]
+
+
+async def test_lost_events_are_made_good(
+    market: Running, programs: tuple[Program, Program], member: Connect
+) -> None:
+    """What the provider never hears of, it finds in the story; what comes next tells it of the loss."""
+    provider, consumer = programs
+    await consumer.says("answered")
+    await provider.kill()
+    desy = await member(market.sandbox, CONSUMER)
+    booking_id = (await told(market, member)).booking.booking_id
+    await desy.command(WriteMessage(booking_id=booking_id, text="Und am Montag?"))
+    await lose_events(market, f"ev.{PROVIDER}.brokerage.booking.written", causing="Und am Montag?")
+    await provider.start()
+    await provider.says("events were lost")
+    await consumer.says("notice given")
+    market.pass_days(2)
+    assert await consumer.ended() == 0
+    story = await told(market, member)
+    assert [message.written_by for message in story.messages] == ["consumer", "provider"] * 2
+
+
+async def lose_events(market: Running, subject: str, *, causing: str) -> None:
+    """Take events from the stream, as soon as one of them says something."""
+    connections = Connections()
+    try:
+        hub = await connections.provisioner(market.sandbox)
+
+        async def is_there() -> bool:
+            return any(causing in each.body.decode() for each in await stored(hub, subject))
+
+        await eventually(is_there)
+        await hub.jetstream().purge_stream(EVENT_STREAM, subject=subject)
+    finally:
+        await connections.close()
 
 
 def test_it_knows_nothing_but_the_published_contract() -> None:

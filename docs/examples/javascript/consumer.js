@@ -60,7 +60,10 @@ async function live() {
   const active = await until("active", happened(["active"]));
   for (const { milestone } of active.changes) if (milestone) console.log(`milestone ${milestone}`);
   // Kept, since the story tells how things stand and not how they stood before a later change.
-  expectEqual(memory.once("delivered", () => active.booking.quantities), wanted.quantities);
+  expectEqual(
+    memory.once("delivered", () => active.booking.quantities),
+    wanted.quantities,
+  );
   console.log("active");
 
   await until("access shared", () => memory.get("access"));

@@ -37,7 +37,10 @@ console.log(`${offering.offering_id} is published as revision ${published.revisi
 
 await catchUp();
 for await (const event of market.events()) {
-  if (event.afterGap) await catchUp();
+  if (event.afterGap) {
+    console.log("events were lost; asking what has been waiting");
+    await catchUp();
+  }
   if (event.data.booking_id && event.data.provider === options.member) await attend(event.data.booking_id);
   event.ack();
 }

@@ -102,9 +102,8 @@ export class Market {
     const body = `${JSON.stringify(attributes).slice(0, -1)},"data":${written}}`;
     const digest = createHash("sha256").update(written).digest("hex").slice(0, 32);
 
-    const { promise, resolve } = withResolver();
-    this.#waiting.set(id, { outcomes, resolve });
-    const outcome = await this.#repeatUntil(promise, subject, body, `${type}:${id}:${digest}`);
+    const heard = new Promise((resolve) => void this.#waiting.set(id, { outcomes, resolve }));
+    const outcome = await this.#repeatUntil(heard, subject, body, `${type}:${id}:${digest}`);
     this.#waiting.delete(id);
     if (outcome.name.endsWith(".rejected")) throw new Refused(name, outcome.data);
     return outcome;
@@ -231,16 +230,10 @@ export class Market {
    * @param {string} field that holds the entries of a page
    */
   async *pages(name, request, field) {
-    for (let after; after !== null; ) {
+    for (let after; after !== null;) {
       const page = await this.ask(name, { ...request, ...(after === undefined ? {} : { after }) });
       yield* page[field];
       after = page.next_after;
     }
   }
-}
-
-function withResolver() {
-  let resolve;
-  const promise = new Promise((done) => void (resolve = done));
-  return { promise, resolve };
 }
