@@ -118,7 +118,11 @@ class Member:
     # -- asking ---------------------------------------------------------------------------------
 
     def _request(self) -> None:
-        asked = wish(self._chance, self._post.clock().date())
+        today = self._post.clock().date()
+        asked = wish(self._chance, today)
+        if not self._chance(0, 3):  # lines are worth watching
+            until = today + dt.timedelta(days=self._chance(1, 30))
+            asked |= {"plan_id": "queued", "pool_id": None, "wait_until": until}
         offering = OFFERINGS[self._chance(0, 5) == 0]
         self._send(RequestBooking(offering_id=offering, **asked))
 
