@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from .clockwork import Process
 from .fate import Fate
 
-TRAVEL_SECONDS = 0.015
+TRAVEL_SECONDS = 0.01
 """How long a statement takes at most, most of the time: long enough for transactions to meet."""
 
 Key = tuple[Any, ...]

@@ -24,7 +24,7 @@ from .jetstream import Publication, Server
 OFFERINGS = ("lrz/vm", "lrz/box")
 ACT_SECONDS = 0.25
 LISTEN_SECONDS = 0.2
-REPEAT_SECONDS = (0.5, 8.0)
+REPEAT_SECONDS = (0.5, 5.0)
 """Between two tries; the longest is beyond the time in which a stream recognises a repetition."""
 
 
@@ -122,7 +122,7 @@ class Member:
         asked = wish(self._chance, today)
         if not self._chance(0, 3):  # lines are worth watching
             until = today + dt.timedelta(days=self._chance(1, 30))
-            asked |= {"plan_id": "queued", "pool_id": None, "wait_until": until}
+            asked |= {"plan_id": "queued", "pool_id": None, "wait_until": [until, None][self._chance(0, 1)]}
         offering = OFFERINGS[self._chance(0, 5) == 0]
         self._send(RequestBooking(offering_id=offering, **asked))
 
