@@ -232,7 +232,7 @@ class Catalogue:
 
     def _limit(self) -> dict[str, Decimal]:
         chance = self._post.fate.chance
-        return {"cores": Decimal(chance.choice([4, 10, 20, 40]))} if chance.random() < 0.8 else {}
+        return {"cores": Decimal(chance.choice([4, 8, 14, 20]))} if chance.random() < 0.8 else {}
 
     async def _pause(self, id_: str) -> None:
         revision, _ = self.told[id_]
