@@ -16,6 +16,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from .clockwork import Process
 from .fate import Fate
 
+TRAVEL_SECONDS = 0.01
+"""How long a statement takes at most, most of the time: long enough for transactions to meet."""
+
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
 Place = tuple[str, Key]
@@ -246,7 +249,7 @@ class Transaction:
         return Result(await MEANINGS[statement.text](self, **(values or {})))
 
     async def _travel(self) -> None:
-        await asyncio.sleep(self.database.fate.delay(0.002))
+        await asyncio.sleep(self.database.fate.delay(TRAVEL_SECONDS))
 
     # -- what statements are made of ------------------------------------------------------------
 

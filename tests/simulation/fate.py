@@ -20,8 +20,8 @@ class Rates:
     death: float = 0.005
     lost_commit: float = 0.01
     lost_confirmation: float = 0.1
-    outage_seconds: float = 6.0
-    between_outages_seconds: float = 12.0
+    outage_seconds: float = 1.5
+    between_outages_seconds: float = 8.0
 
 
 ROUGH = Rates()

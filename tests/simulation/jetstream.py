@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Shorter than the real ones, so that a run outlives them often.
 ACK_WAIT_SECONDS = 5.0
-DEDUPE_SECONDS = {"CMD": 5.0}
-DEDUPE_SECONDS_ELSE = 25.0
+DEDUPE_SECONDS = {"CMD": 3.0}
+DEDUPE_SECONDS_ELSE = 15.0
 FORGETTABLE_SECONDS = 2.0
 """Acknowledgements of the last moments are not on disk: a server that fails forgets them."""
 

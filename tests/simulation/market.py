@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from support.builders import NOW, OFFICE, register
 
 from allmende.schemas import subjects
-from allmende.servicekit import barrier, pull
+from allmende.servicekit import barrier, loop, pull
 from allmende.servicekit.loop import BatchLoop
 from allmende.services.brokerage.handlers import BrokerageHandler
 
@@ -32,6 +32,8 @@ from .wire import Connection
 PROCESSES = 3
 CONSUMERS = ("desy", "kit", "gsi")
 PROVIDER = "lrz"
+TICK_SECONDS = 0.4
+"""More often than in earnest, so that ticks of several processes meet."""
 SPEED = 6 * 3600
 """Seconds of the market's clock in one second of the loop, so that time limits run out while others act."""
 DURABLES = [
@@ -106,7 +108,7 @@ class Brokerage:
             handler=market.setting.handler(market.register, park_seconds=8.0 * SPEED, backdate_days=36_500),
             consumers=[(stream, durable) for stream, durable, _ in DURABLES],
             clock=market.clock,
-            batch_max=fate.chance.choice([2, 10, 50]),
+            batch_max=fate.chance.choice([3, 8, 20]),
         )
         process.spawn(self._run())
 
@@ -222,7 +224,7 @@ class Market:
         self.note("comes to rest")
         for _ in range(LEAPS):
             self.leapt += LEAP
-            await asyncio.sleep(1.3)
+            await asyncio.sleep(3 * TICK_SECONDS)
         await self._rest()
 
     async def _rest(self) -> None:
@@ -279,6 +281,7 @@ def _repeatable(fate: Fate) -> Iterator[None]:
         mock.patch.object(uuid, "uuid4", fate.new_id),
         mock.patch.object(pull, "time", time),
         mock.patch.object(barrier, "time", time),
+        mock.patch.object(loop, "TICK_SECONDS", TICK_SECONDS),
     ):
         yield
 

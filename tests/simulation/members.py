@@ -24,7 +24,7 @@ from .jetstream import Publication, Server
 OFFERINGS = ("lrz/vm", "lrz/box")
 ACT_SECONDS = 0.25
 LISTEN_SECONDS = 0.2
-REPEAT_SECONDS = (0.5, 8.0)
+REPEAT_SECONDS = (0.5, 5.0)
 """Between two tries; the longest is beyond the time in which a stream recognises a repetition."""
 
 
@@ -118,7 +118,11 @@ class Member:
     # -- asking ---------------------------------------------------------------------------------
 
     def _request(self) -> None:
-        asked = wish(self._chance, self._post.clock().date())
+        today = self._post.clock().date()
+        asked = wish(self._chance, today)
+        if not self._chance(0, 3):  # lines are worth watching
+            until = today + dt.timedelta(days=self._chance(1, 30))
+            asked |= {"plan_id": "queued", "pool_id": None, "wait_until": [until, None][self._chance(0, 1)]}
         offering = OFFERINGS[self._chance(0, 5) == 0]
         self._send(RequestBooking(offering_id=offering, **asked))
 
@@ -228,7 +232,7 @@ class Catalogue:
 
     def _limit(self) -> dict[str, Decimal]:
         chance = self._post.fate.chance
-        return {"cores": Decimal(chance.choice([4, 10, 20, 40]))} if chance.random() < 0.8 else {}
+        return {"cores": Decimal(chance.choice([4, 8, 14, 20]))} if chance.random() < 0.8 else {}
 
     async def _pause(self, id_: str) -> None:
         revision, _ = self.told[id_]
