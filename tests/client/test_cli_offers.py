@@ -204,7 +204,9 @@ def test_a_search(run: Run, fake: FakeMarket) -> None:
     assert isinstance(asked, SearchOfferings)
     assert (asked.text, asked.filter.category, asked.limit) == ("virtuelle Maschine", ("compute",), 1)
     run("offer", "search", "--region", "bremen", "--certificate", "BSI C5", "--bookable", "--language", "en")
-    assert fake.asked[-1].facets is False  # type: ignore[attr-defined], "further pages count nothing"
+    further = fake.asked[-1]
+    assert isinstance(further, SearchOfferings)
+    assert not further.facets, "further pages count nothing"
     assert run("offer", "search", "--category", "cloud")[0] == 2
     found = json.loads(run("offer", "search", "x", "--limit", "3", "-o", "json")[1])
     assert len(found["hits"]) == 3
