@@ -63,7 +63,7 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         self.sent.append(offering)
         now = examples.NOW
         published = OfferingPublished(
-            offering=offering, provider=offering.provider, revision=4, published_at=now
+            offering=offering, provider=offering.provider, revision=4, position=42, published_at=now
         )
         return self._answer(published)
 
@@ -110,7 +110,7 @@ Run = Callable[..., Ended]
 def listed(
     offering: Offering, state: typing.Literal["published", "retired"] = "published"
 ) -> OfferingSummary:
-    return OfferingSummary(offering=offering, state=state, revision=3)
+    return OfferingSummary(offering=offering, state=state, revision=3, position=41)
 
 
 def write_offering(**changes: Any) -> str:
