@@ -35,6 +35,7 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         self.unreachable: Unanswered | None = None
         self.listed: list[OfferingSummary] = []
         self.outcome: Contract | Exception | None = None
+        self.answers: list[Contract] = []
         self.batches: list[tuple[str, list[UsageRecord]]] = []
         self.sent: list[Any] = []
         self.asked: list[Contract] = []
@@ -90,6 +91,8 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
 
     async def _ask(self, name: str, request: Contract) -> Contract:
         self.asked.append(request)
+        if self.answers:
+            return self.answers.pop(0)
         return self._answer(examples.query_reply(name))
 
     async def events(self, **_: Any) -> AsyncIterator[Received]:
