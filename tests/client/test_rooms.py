@@ -100,7 +100,7 @@ async def test_a_story_may_be_refused() -> None:
     market.outcome = refused("unknown_booking", booking=ID)
     assert await market.booking(ID) == market.outcome
     market.outcome = examples.payload("billing.statement.issued")
-    with pytest.raises(TypeError, match="brokerage.booking.show was answered by StatementIssued"):
+    with pytest.raises(TypeError, match=r"brokerage\.booking\.show was answered by StatementIssued"):
         await market.booking(ID)
 
 
