@@ -17,14 +17,19 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Delivery:
-    """A message as the stream delivered it."""
+    """A message as the stream delivered it.
+
+    Attributes:
+        read: what `decode` made of it, once it has.
+    """
 
     subject: str
     body: bytes
     reply: str
     headers: Mapping[str, str] | None = None
+    read: "Incoming | Unprocessable | None" = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def origin(self) -> str:
@@ -84,6 +89,7 @@ class Outgoing:
         parties: the members behind the audiences that the registry names; one, or several where an audience
             is a circle. A circle of everybody is `subjects.EVERYONE`.
         message: only needed where the payload does not tell (rejections).
+        data_json: the payload as `model_dump_json` writes it, where its maker needed that too.
     """
 
     data: Contract
@@ -91,6 +97,7 @@ class Outgoing:
     subject: str | None = None
     parties: Mapping[Audience, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
     message: MessageType | None = None
+    data_json: str | None = None
 
 
 def refuse(cause: Incoming, reason: Rejected) -> Outgoing:
@@ -109,9 +116,10 @@ def digest_of(data: Contract) -> bytes:
 
 def decode(delivery: Delivery) -> Incoming | Unprocessable:
     """Read a delivery. The sender is taken from the subject, which the server wrote, never from the body."""
-    if delivery.subject.startswith("cmd."):
-        return _decode_command(delivery)
-    return _decode_fact(delivery)
+    if delivery.read is None:
+        is_command = delivery.subject.startswith("cmd.")
+        delivery.read = _decode_command(delivery) if is_command else _decode_fact(delivery)
+    return delivery.read
 
 
 @functools.lru_cache(maxsize=4096)
