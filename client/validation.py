@@ -60,6 +60,8 @@ def sentences(error: Any) -> tuple[str, str]:
         return _of_a_rule(str(error["msg"]).removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
         return _of_a_spelling(context["pattern"])
+    if kind == "too_short" and context.get("field_type") == "Value":  # a text, measured after its reading
+        kind = "string_too_short"
     if kind in _BY_TYPE:
         german, english = _BY_TYPE[kind]
         return german.format_map(context).replace("' or '", "' oder '"), english.format_map(context)

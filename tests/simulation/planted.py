@@ -41,7 +41,9 @@ async def _claim_nothing(tx: object, messages: Sequence[Incoming]) -> Claimed:
     return Claimed(list(messages), [], [])
 
 
-async def _write_no_letters(tx: object, letters: Sequence[tuple[str, tuple[str, ...], bytes]]) -> list[Letter]:
+async def _write_no_letters(
+    tx: object, letters: Sequence[tuple[str, tuple[str, ...], bytes]]
+) -> list[Letter]:
     """Publish straight from memory, as if the process could not die before."""
     return [Letter(0, *letter) for letter in letters]
 

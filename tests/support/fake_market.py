@@ -45,6 +45,7 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         self.unreachable: Unanswered | None = None
         self.listed: list[OfferingSummary] = []
         self.outcome: Contract | Exception | None = None
+        self.answers: list[Contract] = []
         self.batches: list[tuple[str, list[UsageRecord]]] = []
         self.sent: list[Any] = []
         self.asked: list[Contract] = []
@@ -95,7 +96,11 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         self.sent.append(offering)
         now = examples.NOW
         published = OfferingPublished(
+<<<<<<< HEAD
             offering=offering, provider=offering.provider, revision=4, position=9, published_at=now
+=======
+            offering=offering, provider=offering.provider, revision=4, position=42, published_at=now
+>>>>>>> client
         )
         return self._answer(published)
 
@@ -156,6 +161,8 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
 
     async def _ask(self, name: str, request: Contract) -> Contract:
         self.asked.append(request)
+        if self.answers:
+            return self.answers.pop(0)
         return self._answer(examples.query_reply(name))
 
     async def events(self, **_: Any) -> AsyncIterator[Received]:
@@ -173,8 +180,15 @@ Ended = tuple[int, str, str]
 Run = Callable[..., Ended]
 
 
+<<<<<<< HEAD
 def listed(offering: Offering, state: State = "published") -> OfferingSummary:
     return OfferingSummary(offering=offering, state=state, revision=3, position=9)
+=======
+def listed(
+    offering: Offering, state: typing.Literal["published", "retired"] = "published"
+) -> OfferingSummary:
+    return OfferingSummary(offering=offering, state=state, revision=3, position=41)
+>>>>>>> client
 
 
 def write_offering(**changes: Any) -> str:

@@ -273,6 +273,3 @@ async def test_without_locks_both_sides_move_one_booking(
     told, _ = await collide(desks)
     assert Counter(codes(told))["BookingChanged"] > 20
     assert len(moved(told)) > len(set(moved(told)))
-
-
-
