@@ -160,9 +160,7 @@ class Publisher:
         self._begin()
         for copy in copies:
             body = self._numbered(copy.subject, copy.sealed)
-            await self._unless_known(
-                Copy(copy.subject, copy.message_id, body, copy.traceparent, copy.sealed)
-            )
+            await self._unless_known(Copy(copy.subject, copy.message_id, body, copy.traceparent, copy.sealed))
 
     async def _atomically(self, copies: Sequence[Copy]) -> bool:
         """Store all or nothing; False when the server refuses, as it does when it knows one of the ids."""
