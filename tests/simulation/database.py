@@ -52,9 +52,7 @@ class _Lock:
     waiting: list["asyncio.Future[None]"] = dataclasses.field(default_factory=list)
 
     def blockers(self, tx: "Transaction", mode: Mode) -> list["Transaction"]:
-        return [
-            other for other, held in self.holders.items() if other is not tx and "update" in {mode, held}
-        ]
+        return [other for other, held in self.holders.items() if other is not tx and "update" in {mode, held}]
 
 
 class Database:
@@ -284,13 +282,6 @@ class Transaction:
             return False
         self.put(table, key, row)
         return True
-
-    async def update(self, table: str, key: Key, **changes: Any) -> None:
-        """Change a row, if it is there."""
-        await self.lock(table, key)
-        row = self.get(table, *key)
-        if row is not None:
-            self.put(table, key, {**row, **changes})
 
     async def locked(
         self, table: str, keys: Collection[Key], condition: Callable[[Row], bool], mode: Mode = "update"
