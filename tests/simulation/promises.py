@@ -76,7 +76,9 @@ class Promises:
         for key, row in self._database.tables["capacity"].items():
             booked, total = row["booked"], row["total"]
             if booked != held[key[0], "/".join(key[1:])] or not 0 <= booked <= total:
-                self.breaks("R3", f"{key}: {booked} of {total} is booked, {held[key[0], '/'.join(key[1:])]} held")
+                self.breaks(
+                    "R3", f"{key}: {booked} of {total} is booked, {held[key[0], '/'.join(key[1:])]} held"
+                )
 
     def _nobody_is_overtaken(self, id_: str, row: Row) -> None:
         """Whoever is given capacity was in line before all that still wait for the same, or nobody waits."""
@@ -213,9 +215,7 @@ class Promises:
     def _nothing_waits(self) -> None:
         for key, row in self._database.tables["booking"].items():
             phase = row["state"], row["instance"]
-            if phase not in lifecycle.FINAL and (
-                row["waits_for"] or phase[1] not in {"active", "suspended"}
-            ):
+            if phase not in lifecycle.FINAL and (row["waits_for"] or phase[1] not in {"active", "suspended"}):
                 self.breaks("waiting", f"{key[0]} stays {lifecycle.name_of(phase)} for ever")
 
 
@@ -227,4 +227,6 @@ def _heard_by(side: str, events: Iterable[tuple[str, Event]]) -> list[tuple[str,
         if subjects.audience_of(subject) == event["data"].get(side)
     }
     unrepeated = {json.dumps(each, sort_keys=True): each for each in own.values()}
-    return sorted(unrepeated.values(), key=lambda each: (each[1].get("booking_id", ""), each[1].get("number", 0)))
+    return sorted(
+        unrepeated.values(), key=lambda each: (each[1].get("booking_id", ""), each[1].get("number", 0))
+    )

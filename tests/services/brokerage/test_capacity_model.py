@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -12,8 +12,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from support.builders import command, decimals, fact, offering, plan, published, quantity, register
-from support.builders import request, uid
+from support.builders import (
+    command,
+    decimals,
+    fact,
+    offering,
+    plan,
+    published,
+    quantity,
+    register,
+    request,
+    uid,
+)
 from support.desk import Desk, codes
 
 from allmende.schemas.brokerage import (
@@ -216,7 +226,7 @@ class Books(RuleBasedStateMachine):
         name, id_ = data.draw(st.sampled_from(known))
         return self.lines[name], id_
 
-    def give_back(self, data: st.DataObject, kind: type[Contract], **more: Any) -> None:
+    def give_back(self, data: st.DataObject, kind: Callable[..., Contract], **more: Any) -> None:
         known = [(n, id_) for n, line in self.lines.items() for id_ in (*line.held, *line.waiting)]
         if known:
             name, id_ = data.draw(st.sampled_from(known))
@@ -236,7 +246,9 @@ class Books(RuleBasedStateMachine):
         assert stored == {
             name: (Decimal(line.total or 0), Decimal(line.booked)) for name, line in limited.items()
         }
-        held = self.run(self.desk.rows("select booking_id::text from booking where state = 'held' order by 1"))
+        held = self.run(
+            self.desk.rows("select booking_id::text from booking where state = 'held' order by 1")
+        )
         assert [id_ for (id_,) in held] == sorted(id_ for line in self.lines.values() for id_ in line.waiting)
 
 
@@ -258,7 +270,7 @@ FEW = settings(
 
 
 def test_capacity_is_what_anybody_reckons_by_hand(books: type[Books]) -> None:
-    run_state_machine_as_test(books, settings=FEW)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(books, settings=FEW)
 
 
 def test_the_model_notices_capacity_that_is_not_given_back(
@@ -271,6 +283,4 @@ def test_the_model_notices_capacity_that_is_not_given_back(
 
     monkeypatch.setattr(store, "take_capacity", greedy)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(books, settings=FEW)  # type: ignore[no-untyped-call]
-
-
+        run_state_machine_as_test(books, settings=FEW)
