@@ -256,7 +256,7 @@ class Market:
         }
 
 
-def simulate(seed: int, setting: Setting = Setting()) -> Report:  # noqa: B008 - it is frozen
+def simulate(seed: int, setting: Setting = Setting()) -> Report:
     """Run one market by its seed."""
     fate = Fate(seed, setting.rates)
 

@@ -120,7 +120,7 @@ class Member:
     def _request(self) -> None:
         today = self._post.clock().date()
         asked = wish(self._chance, today)
-        if not self._chance(0, 3):  # lines are worth watching
+        if self._chance(0, 1):  # everybody wants the same
             until = today + dt.timedelta(days=self._chance(1, 30))
             asked |= {"plan_id": "queued", "pool_id": None, "wait_until": [until, None][self._chance(0, 1)]}
         offering = OFFERINGS[self._chance(0, 5) == 0]
@@ -254,5 +254,5 @@ class Catalogue:
     async def _tell(self, data: Contract) -> None:
         id_ = str(self._post.fate.new_id())
         subject = f"fact.{registry.message_of(data).name}"
-        while not await self._post.send(subject, "/services/catalog", id_, data):
+        while not await self._post.send(subject, "/services/catalog", id_, data):  # noqa: ASYNC110 - it is repeated until it works
             await asyncio.sleep(self._post.fate.chance.random())

@@ -170,7 +170,7 @@ async def _load_line(tx: Transaction, offering: str, plan: str, pool: str) -> Ro
     def waits(row: Row) -> bool:
         return _is_held(row) and _line(row) == (offering, plan, pool)
 
-    numbered = sorted((row["number"], key) for key, row in tx.rows("booking") if waits(row))
+    numbered = sorted((row["joined"], key) for key, row in tx.rows("booking") if waits(row))
     keys = [key for _, key in numbered][: store.SLICE]
     if "lock of a line" in tx.database.without:
         return [_booking(key, row) for key in keys if (row := tx.get("booking", *key)) is not None]
@@ -222,6 +222,7 @@ async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
             "offering_id": offering,
             "pool_id": pool,
             "requested_at": now,
+            "joined": tx.database.number("waiting_line") if state["state"] == "held" else None,
             "changes": 0,
         }
         if not await tx.insert("booking", (id_,), row):
@@ -232,7 +233,11 @@ async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
 @means(store._SAVE_CHANGED)
 async def _save_changed(tx: Transaction, changes: Any, **columns: Any) -> Rows:
     for (id_, state), number in zip(_states(columns), changes, strict=True):
-        await tx.update("booking", (id_,), **state, changes=number)
+        await tx.lock("booking", (id_,))
+        if row := tx.get("booking", id_):
+            joined = row["joined"] or tx.database.number("waiting_line")
+            place = joined if state["state"] == "held" else None
+            tx.put("booking", (id_,), {**row, **state, "changes": number, "joined": place})
     return []
 
 

@@ -75,7 +75,11 @@ class Connection:
         await asyncio.sleep(0)
 
     async def request(
-        self, subject: str, payload: bytes, timeout: float, headers: Mapping[str, str] | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        timeout: float,  # noqa: ASYNC109 - as in nats-py
+        headers: Mapping[str, str] | None = None,
     ) -> Msg:
         """Send and wait for the answer."""
         reply = self.new_inbox()
@@ -146,7 +150,7 @@ class Connection:
         self._life += 1
 
     async def _reconnect(self) -> None:
-        while not self._server.is_up:
+        while not self._server.is_up:  # noqa: ASYNC110 - as nats-py does
             await asyncio.sleep(self._server.fate.delay(1.0) + 0.05)
         self.is_connected = True
         while self._buffer:
