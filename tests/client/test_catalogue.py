@@ -111,13 +111,20 @@ async def several_processes(market: Sandbox, count: int = 2) -> AsyncIterator[No
         await each.stop()
 
 
-async def publish_throughout(market: Market, ids: Sequence[str] = IDS, rounds: int = ROUNDS) -> None:
-    """Publish revision after revision of several offerings at once."""
+async def publish_throughout(
+    market: Market,
+    ids: Sequence[str] = IDS,
+    rounds: int = ROUNDS,
+    under_way: Sequence[asyncio.Event] = (),
+) -> None:
+    """Publish revision after revision of several offerings at once; tell after each round of the first."""
 
     async def one(id_: str) -> None:
         for number in range(rounds):
             outcome = await market.publish(offering(id_=id_, title=f"Fassung {number}"))
             assert not isinstance(outcome, Rejection)
+            if id_ == ids[0] and number < len(under_way):
+                under_way[number].set()
 
     await asyncio.gather(*map(one, ids))
 
@@ -148,10 +155,11 @@ async def test_nothing_is_lost_and_nothing_twice_while_others_publish(
     market = await sandbox("lrz", "desy")
     async with several_processes(market):
         lrz, desy = await member(market, "lrz"), await member(market, "desy")
-        publishing = asyncio.create_task(publish_throughout(lrz))
+        under_way = [asyncio.Event() for _ in range(4)]
+        publishing = asyncio.create_task(publish_throughout(lrz, under_way=under_way))
         readers = []
-        for _ in range(4):
-            await asyncio.sleep(0.05)  # readers that begin at different moments
+        for each in under_way:
+            await each.wait()
             readers.append(asyncio.create_task(read_until(desy.catalogue(), all_are_last)))
         found = await asyncio.gather(*readers)
         await publishing
@@ -179,14 +187,15 @@ async def test_every_change_since_a_position_comes_exactly_once(sandbox: NewMark
     assert len(heard) >= 0.9 * ROUNDS * len(IDS)
 
 
-async def naive(market: Market) -> AsyncIterator[Entry]:
+async def naive(market: Market, listens: asyncio.Event) -> AsyncIterator[Entry]:
     """List the pages, then listen: what comes between the two is lost."""
     async for each in market.offerings():
         yield Entry(each.offering.offering_id, "published", each.revision, each.position, each.offering)
     doorstep = catalogue.Doorstep()
-    await asyncio.sleep(0.05)
     for subject in catalogue._SUBJECTS:
         await market._live.subscribe(subject, cb=doorstep.put)
+    await market._live.flush()
+    listens.set()
     while True:
         if isinstance(change := await doorstep.get(1), OfferingPublished):
             id_ = change.offering.offering_id
@@ -199,14 +208,14 @@ async def test_control_listing_and_then_listening_loses_what_comes_between(
     market = await sandbox("lrz", "desy")
     await market.start("catalog")
     lrz, desy = await member(market, "lrz"), await member(market, "desy")
-    reader = naive(desy)
+    listens = asyncio.Event()
+    reader = naive(desy, listens)
     await lrz.publish(offering(id_="lrz/v", title="vorher"))
     heard = [await anext(reader)]
-    following = asyncio.ensure_future(anext(reader))
-    await asyncio.sleep(0)
     lost = await lrz.publish(offering(id_="lrz/w", title="dazwischen"))
     assert isinstance(lost, OfferingPublished)
-    await asyncio.sleep(0.2)
+    following = asyncio.ensure_future(anext(reader))
+    await listens.wait()
     await lrz.publish(offering(id_="lrz/x", title="danach"))
     heard.append(await following)
     assert [entry.offering_id for entry in heard] == ["lrz/v", "lrz/x"]
@@ -223,17 +232,17 @@ async def test_an_outage_is_made_up_for(
     lrz, desy = await member(market, "lrz"), await member(market, "desy")
     await lrz.publish(offering(id_="lrz/a"))
     reader = desy.catalogue()
-    first = await anext(reader)
+    heard = [await anext(reader)]
+    await lrz.publish(offering(id_="lrz/b"))
+    heard.append(await anext(reader))
     # The reader's connection is cut; meanwhile others go on.
     cut = desy._live._transport
     assert cut is not None
-    following = asyncio.ensure_future(anext(reader))
-    await asyncio.sleep(0.1)
     cut.close()  # type: ignore[no-untyped-call]
-    await lrz.publish(offering(id_="lrz/b"))
+    await lrz.publish(offering(id_="lrz/c"))
     async with asyncio.timeout(30):
-        second = await following
-    assert [first.offering_id, second.offering_id] == ["lrz/a", "lrz/b"]
+        heard.append(await anext(reader))
+    assert [entry.offering_id for entry in heard] == ["lrz/a", "lrz/b", "lrz/c"]
     assert desy._live.stats["reconnects"] == 1
 
 
