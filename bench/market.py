@@ -133,7 +133,7 @@ async def stored(admin: asyncpg.Connection) -> int:
 
 
 async def fill(admin: asyncpg.Connection, bookings: int) -> None:
-    """Bring the number of bookings up to so many, with rows like those decided before, inbox and facts too."""
+    """Bring the number of bookings up to so many, by rows like those decided before, inbox and facts too."""
     missing = bookings - await stored(admin)
     if missing <= 0:
         return
