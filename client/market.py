@@ -34,26 +34,19 @@ from allmende.schemas.billing import (
     UsageRecord,
     UsageRecorded,
 )
-from allmende.schemas.catalog import (
-    Category,
-    ListOfferings,
-    Offering,
-    OfferingPublished,
-    OfferingRetired,
-    Offerings,
-    OfferingSummary,
-    PublishOffering,
-    RetireOffering,
-)
 from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.tariff import AllocationKey
 
 from .bookings import BookingRoom
+from .catalogue import CatalogueRoom, Entry
 from .correspondence import CorrespondenceRoom
-from .room import M
+from .offerings import OfferingRoom
+from .room import M, Unanswered
 from .sequences import Gap, Sequences
+
+__all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Unanswered"]
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +54,6 @@ ANSWER_SECONDS = 60.0
 _CONFIRM_SECONDS = 5.0
 _REPEAT_SECONDS_MAX = 10.0
 _REJECTED_HEADER = "Allmende-Rejected"
-
-
-class Unanswered(Exception):  # noqa: N818 - said to people
-    """The market did not answer in time. A command may be repeated with the same id."""
 
 
 class Refused(Unanswered):
@@ -93,7 +82,7 @@ class Received:
         return self.event.data
 
 
-class Market(BookingRoom, CorrespondenceRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
@@ -182,14 +171,6 @@ class Market(BookingRoom, CorrespondenceRoom):
             self._connection = None
 
     # -- commands -------------------------------------------------------------------------------
-
-    async def publish(self, offering: Offering, *, id: str | None = None) -> OfferingPublished | Rejection:  # noqa: A002
-        """Publish an offering or its next revision."""
-        return await self._told(PublishOffering(offering=offering), id, OfferingPublished)
-
-    async def retire(self, offering_id: str, *, id: str | None = None) -> OfferingRetired | Rejection:  # noqa: A002
-        """Close an offering for new bookings."""
-        return await self._told(RetireOffering(offering_id=offering_id), id, OfferingRetired)
 
     async def report_usage(
         self,
@@ -310,18 +291,6 @@ class Market(BookingRoom, CorrespondenceRoom):
             waiting[1].set_result(received.event.data)
 
     # -- questions ------------------------------------------------------------------------------
-
-    async def offerings(self, category: Category | None = None) -> AsyncIterator[OfferingSummary]:
-        """All offerings in the order of their ids."""
-        after = None
-        while True:
-            page = await self.ask(
-                "catalog.offering.list", ListOfferings(category=category, after=after), Offerings
-            )
-            for each in page.offerings:
-                yield each
-            if (after := page.next_after) is None:
-                return
 
     async def settlements(self) -> tuple[SettlementClosed, ...]:
         """The settlements, newest period first."""

@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from nats.aio.client import Client
+
 from allmende.schemas.contract import Contract
 from allmende.schemas.rejections import Rejection
 
 M = TypeVar("M", bound=Contract)
 Amount = Decimal | int | str
+
+
+class Unanswered(Exception):  # noqa: N818 - said to people
+    """The market did not answer in time. A command may be repeated with the same id."""
 
 
 class Room(abc.ABC):
@@ -26,6 +32,11 @@ class Room(abc.ABC):
     @abc.abstractmethod
     async def ask(self, name: str, request: Contract, reply: type[M]) -> M:
         """Ask a question that is not refused."""
+
+    @property
+    @abc.abstractmethod
+    def _live(self) -> Client:
+        """The open connection."""
 
     @abc.abstractmethod
     async def _ask(self, name: str, request: Contract) -> Any:

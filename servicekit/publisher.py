@@ -27,15 +27,22 @@ class NotStored(Exception):  # noqa: N818 - it is a state, told upwards
 
 
 class Copy:
-    """One message for one subject, numbered once and the same at every try."""
+    """One message for one subject, numbered once and the same at every try.
 
-    __slots__ = ("body", "message_id", "subject", "traceparent")
+    Attributes:
+        sealed: the body before it was numbered.
+    """
 
-    def __init__(self, subject: str, message_id: str, body: bytes, traceparent: str | None) -> None:
+    __slots__ = ("body", "message_id", "sealed", "subject", "traceparent")
+
+    def __init__(
+        self, subject: str, message_id: str, body: bytes, traceparent: str | None, sealed: bytes
+    ) -> None:
         self.subject = subject
         self.message_id = message_id
         self.body = body
         self.traceparent = traceparent
+        self.sealed = sealed
 
     @property
     def headers(self) -> dict[str, str]:
@@ -93,7 +100,9 @@ class Publisher:
         for root in ("fact.", "ev."):
             events = [copy for copy in copies if copy.subject.startswith(root)]
             for start in range(0, len(events), ATOMIC_BATCH_MAX):
-                await self._publish_events(events[start : start + ATOMIC_BATCH_MAX])
+                if not await self._publish_events(events[start : start + ATOMIC_BATCH_MAX]):
+                    await self._renumbered(events[start:])
+                    break
         await self._one_by_one([copy for copy in copies if copy.subject.startswith("dead.")])
 
     async def recover(self, letters: Sequence[Letter]) -> None:
@@ -108,8 +117,11 @@ class Publisher:
             self._begin()
         for letter in letters:
             for copy in self._copies(letter):
-                if await self._one(copy) and not copy.subject.startswith("dead."):
-                    self._sequences[subjects.audience_of(copy.subject)] -= 1
+                await self._unless_known(copy)
+
+    async def _unless_known(self, copy: Copy) -> None:
+        if await self._one(copy) and not copy.subject.startswith("dead."):
+            self._sequences[subjects.audience_of(copy.subject)] -= 1
 
     async def _unless_reconnected(self, work: Coroutine[Any, Any, None]) -> None:
         self._attempt = asyncio.create_task(work)
@@ -130,17 +142,34 @@ class Publisher:
     def _copies(self, letter: Letter) -> Iterator[Copy]:
         traceparent = telemetry.sampled_in(letter.body)
         for subject in letter.subjects:
-            body = letter.body
-            if not subject.startswith("dead."):
-                audience = subjects.audience_of(subject)
-                self._sequences[audience] += 1
-                body = number(body, sequence=self._sequences[audience], producerinstance=self.instance)
-            yield Copy(subject, f"{letter.message_id}:{subject}", body, traceparent)
+            body = self._numbered(subject, letter.body)
+            yield Copy(subject, f"{letter.message_id}:{subject}", body, traceparent, letter.body)
 
-    async def _publish_events(self, copies: Sequence[Copy]) -> None:
-        if len(copies) > _FEW and await self._atomically(copies):
-            return
-        await self._one_by_one(copies)
+    def _numbered(self, subject: str, sealed: bytes) -> bytes:
+        if subject.startswith("dead."):
+            return sealed
+        audience = subjects.audience_of(subject)
+        self._sequences[audience] += 1
+        return number(sealed, sequence=self._sequences[audience], producerinstance=self.instance)
+
+    async def _publish_events(self, copies: Sequence[Copy]) -> bool:
+        """Store copies; False when the stream knows some, told by this or another process."""
+        audiences = {subjects.audience_of(copy.subject) for copy in copies}
+        if len(copies) > min(_FEW, len(audiences)):
+            return await self._atomically(copies)
+        if any(await self._one_by_one(copies)):
+            self._is_doubtful = True
+        return True
+
+    async def _renumbered(self, copies: Sequence[Copy]) -> None:
+        """Store what the stream does not know, under numbers of its own.
+
+        The old numbers end here: those of copies that another process told would be missing to readers.
+        """
+        self._begin()
+        for copy in copies:
+            body = self._numbered(copy.subject, copy.sealed)
+            await self._unless_known(Copy(copy.subject, copy.message_id, body, copy.traceparent, copy.sealed))
 
     async def _atomically(self, copies: Sequence[Copy]) -> bool:
         """Store all or nothing; False when the server refuses, as it does when it knows one of the ids."""
@@ -162,10 +191,12 @@ class Publisher:
             raise NotStored(str(error) or type(error).__name__) from error
         return "error" not in json.loads(answer.data)
 
-    async def _one_by_one(self, copies: Sequence[Copy]) -> None:
+    async def _one_by_one(self, copies: Sequence[Copy]) -> list[bool]:
         # Sent in order on one connection, so stored in order; only the confirmations overlap.
+        known: list[bool] = []
         for start in range(0, len(copies), 500):
-            await asyncio.gather(*(self._one(copy) for copy in copies[start : start + 500]))
+            known += await asyncio.gather(*(self._one(copy) for copy in copies[start : start + 500]))
+        return known
 
     async def _one(self, copy: Copy) -> bool:
         """Store one copy; True when the stream had it already."""

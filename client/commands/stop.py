@@ -14,6 +14,9 @@ UNREACHABLE = 6
 
 _BY_REJECTION = {
     "unknown_offering": NOT_FOUND,
+    "unknown_revision": NOT_FOUND,
+    "unknown_attachment": NOT_FOUND,
+    "no_draft": NOT_FOUND,
     "unknown_plan": NOT_FOUND,
     "unknown_booking": NOT_FOUND,
     "unknown_pool": NOT_FOUND,

@@ -11,14 +11,14 @@ import typer
 from .booking_tree import booking
 from .language import both
 from .notice_tree import access, breach, maintenance
+from .offer_tree import offer
 from .root import app
 from .session import Session, Work, connected
-from .typed import File, Offered, group
+from .typed import File, group
 
 __all__ = ["app"]
 
 
-offer = group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
 usage = group("Verbrauch melden", "Report usage")
 settlement = group("Abrechnungen ansehen", "View settlements and statements")
 event = group("Ereignissen folgen", "Follow events")
@@ -42,60 +42,6 @@ def doctor(session: Session) -> Work:
     from .doctor import examine
 
     return examine(session)
-
-
-@offer.command(
-    "apply",
-    help=both(
-        "Angebote einer Datei (YAML, JSON) veröffentlichen; Unverändertes bleibt, wie es ist",
-        "Publish the offerings of a file (YAML, JSON); what is unchanged stays as it is",
-    ),
-)
-@connected
-def offer_apply(
-    session: Session,
-    file: File,
-    *,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help=both("Nur prüfen und Unterschiede zeigen", "Only check and show differences")
-        ),
-    ] = False,
-) -> Work:
-    """Publish a file."""
-    from .offers import apply
-
-    return apply(session, file, dry_run=dry_run)
-
-
-@offer.command("list", help=both("Den Katalog zeigen", "Show the catalogue"))
-@connected
-def offer_list(
-    session: Session,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            metavar="compute|hosting|groupware|directory", help=both("Nur diese Art", "Only this category")
-        ),
-    ] = None,
-) -> Work:
-    """List the catalogue."""
-    from .offers import show_all
-
-    return show_all(session, category)
-
-
-@offer.command(
-    "show",
-    help=both("Ein Angebot zeigen, wie apply es liest", "Show an offering the way apply reads it"),
-)
-@connected
-def offer_show(session: Session, offering: Offered) -> Work:
-    """Show one offering."""
-    from .offers import show
-
-    return show(session, offering)
 
 
 @usage.command(

@@ -194,25 +194,24 @@ _PARKED_IN = text("""
 """)
 
 # The database sums, so that a period of a million records stays a few thousand rows here. Terms hold until
-# ones with a higher number do.
+# ones with a higher number do; days begin at midnight in Berlin.
 _METERED = text("""
     with dated as (
-        select booking_id, number, valid_from,
-               min(valid_from) over (partition by booking_id order by number desc
-                                     rows between unbounded preceding and 1 preceding) as valid_until
+        select booking_id, number, valid_from::timestamp at time zone 'Europe/Berlin' as valid_from,
+               min(valid_from::timestamp at time zone 'Europe/Berlin') over (
+                   partition by booking_id order by number desc
+                   rows between unbounded preceding and 1 preceding) as valid_until
         from booking_terms
     )
     select u.booking_id::text, coalesce(d.number, 0), u.meter, sum(u.quantity), count(*),
-           min(u.day), max(u.day)
-    from (
-        select booking_id, meter, quantity, (started_at at time zone 'Europe/Berlin')::date as day
-        from usage_record where state = 'recorded' and period = :period
-    ) u
-    join booking b using (booking_id)
-    left join dated d on d.booking_id = u.booking_id and d.valid_from <= u.day
-                     and (d.valid_until is null or u.day < d.valid_until)
-    group by 1, 2, 3
-    order by 1, 2, 3
+           (min(u.started_at) at time zone 'Europe/Berlin')::date,
+           (max(u.started_at) at time zone 'Europe/Berlin')::date
+    from usage_record u
+    left join dated d on d.booking_id = u.booking_id and d.valid_from <= u.started_at
+                     and (d.valid_until is null or u.started_at < d.valid_until)
+    where u.state = 'recorded' and u.period = :period
+    group by u.booking_id, 2, 3
+    order by u.booking_id, 2, 3
 """)
 
 _SAVE_LEVY = text("""

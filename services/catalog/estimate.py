@@ -2,22 +2,21 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from allmende.schemas.catalog import Estimate as Estimated
 from allmende.schemas.catalog import EstimateCosts, EstimateLine, Plan
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.schemas.tariff import Component, Tariff
+from allmende.schemas.tariff import Tariff
 from allmende.tariffs.order import refuse_order
 from allmende.tariffs.order_form import refuse_details
-from allmende.tariffs.rating import Line, rate, refuse_amount
+from allmende.tariffs.rating import Line, rate, rate_usage, refuse_amount
+from allmende.tariffs.recurrence import Terms, fall_due
 from allmende.tariffs.terms import refuse_class, tariff_on
 
 from .offering import Listed
 from .visibility import admits, marks_for, marks_of
-
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,19 +25,6 @@ class Consumer:
 
     member: str
     classes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Month:
-    """A calendar month, counted from the one of the start."""
-
-    number: int
-    first: dt.date
-
-    @property
-    def name(self) -> str:
-        """`2026-04`."""
-        return f"{self.first:%Y-%m}"
 
 
 def estimate(asked: EstimateCosts, listed: Listed, consumer: Consumer) -> Estimated | Rejected:
@@ -54,11 +40,12 @@ def estimate(asked: EstimateCosts, listed: Listed, consumer: Consumer) -> Estima
         return refusal
     months = list(_months(asked.start, asked.months))
     lines = [
-        _line(rate(tariff, component, consumer_class, quantity), charged)
-        for component in tariff.components
-        if (quantity := _quantity(component, asked)) and (charged := _charged(component, months))
+        *_flat(asked, plan, tariff, consumer_class, through=months[-1]),
+        *_metered(asked, tariff, consumer_class, months),
     ]
-    monthly = _monthly(lines, months, tariff)
+    order = [component.id for component in tariff.components]
+    lines.sort(key=lambda line: order.index(line.told.component))
+    monthly = tuple(sum(line.told.amount_cents for line in lines if month in line.months) for month in months)
     return Estimated(
         offering_id=listed.offering.offering_id,
         offering_revision=listed.revision,
@@ -66,7 +53,7 @@ def estimate(asked: EstimateCosts, listed: Listed, consumer: Consumer) -> Estima
         tariff_version=tariff.version,
         consumer_class=consumer_class,
         currency=tariff.currency,
-        lines=tuple(lines),
+        lines=tuple(line.told for line in lines),
         monthly_cents=monthly,
         total_cents=sum(monthly),
     )
@@ -119,51 +106,61 @@ def _refuse_meters(tariff: Tariff, usage: Mapping[str, Decimal]) -> Rejected | N
     return None
 
 
-def _quantity(component: Component, asked: EstimateCosts) -> Decimal:
-    if component.measure is None:
-        return Decimal(1)
-    measured = asked.usage_per_month if component.billing == "usage" else asked.quantities
-    return measured.get(component.measure, Decimal(0))
+@dataclasses.dataclass(frozen=True)
+class _Charged:
+    """A line with the months in which it is charged, each by its last day."""
+
+    told: EstimateLine
+    months: tuple[dt.date, ...]
 
 
-def _charged(component: Component, months: list[Month]) -> list[Month]:
-    """The months in which a component is charged: every begun period counts in its first month."""
-    if component.billing == "on_plan_change":
-        return []
-    if component.billing == "usage":
-        return months
-    length = _MONTHS.get(component.period or "")
-    if length is None:
-        return months[:1]
-    return [month for month in months if month.number == 0 or (month.first.month - 1) % length == 0]
+def _flat(
+    asked: EstimateCosts, plan: Plan, tariff: Tariff, consumer_class: str | None, *, through: dt.date
+) -> Iterator[_Charged]:
+    """What falls due by the calendar, as billing will find it."""
+    terms = Terms(0, asked.start, plan.plan_id, tariff, consumer_class, asked.quantities)
+    due = fall_due([terms], asked.start, None, since=asked.start, through=through)
+    for component in tariff.components:
+        if days := [each.first_day for each in due if each.component == component]:
+            quantity = (
+                asked.quantities.get(component.measure, Decimal(0)) if component.measure else Decimal(1)
+            )
+            rated = rate(tariff, component, consumer_class, quantity)
+            yield _charged(rated, [_last_day(day) for day in days])
 
 
-def _line(rated: Line, charged: list[Month]) -> EstimateLine:
-    return EstimateLine(
+def _metered(
+    asked: EstimateCosts, tariff: Tariff, consumer_class: str | None, months: Sequence[dt.date]
+) -> Iterator[_Charged]:
+    for line in rate_usage(tariff, consumer_class, asked.usage_per_month):
+        if line.quantity:
+            yield _charged(line, months)
+
+
+def _charged(rated: Line, months: Sequence[dt.date]) -> _Charged:
+    told = EstimateLine(
         component=rated.component.id,
         title=rated.component.title,
         billing=rated.component.billing,
         quantity=rated.quantity,
         unit=rated.component.unit,
         amount_cents=rated.amount_cents,
-        times=len(charged),
-        first=charged[0].name,
-        last=charged[-1].name,
+        times=len(months),
+        first=f"{months[0]:%Y-%m}",
+        last=f"{months[-1]:%Y-%m}",
         trace_de=rated.trace_de,
         trace_en=rated.trace_en,
     )
+    return _Charged(told, tuple(months))
 
 
-def _monthly(lines: list[EstimateLine], months: list[Month], tariff: Tariff) -> tuple[int, ...]:
-    components = {component.id: component for component in tariff.components}
-    sums = [0] * len(months)
-    for line in lines:
-        for month in _charged(components[line.component], months):
-            sums[month.number] += line.amount_cents
-    return tuple(sums)
+def _months(start: dt.date, count: int) -> Iterator[dt.date]:
+    """The last days of so many calendar months."""
+    last = _last_day(start)
+    for _ in range(count):
+        yield last
+        last = _last_day(last + dt.timedelta(days=1))
 
 
-def _months(start: dt.date, count: int) -> Iterator[Month]:
-    for number in range(count):
-        years, month = divmod(start.month - 1 + number, 12)
-        yield Month(number, dt.date(start.year + years, month + 1, 1))
+def _last_day(day: dt.date) -> dt.date:
+    return (day.replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)

@@ -23,10 +23,10 @@ _VALUES_MAX = 50
 _ALIKE_RANK_MAX = 1_000
 """Ranks up to here are likeness in thousandths; what has the words ranks above."""
 _INNER_CHARACTERS_MIN = 3
-_FILLERS = frozenset(
-    ("als", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einem", "einen")
-    + ("einer", "eines", "für", "mit", "nach", "oder", "und", "vom", "von", "zum", "zur", "über")
-)
+_FILLERS = frozenset({
+    "als", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einem", "einen",
+    "einer", "eines", "für", "mit", "nach", "oder", "und", "vom", "von", "zum", "zur", "über",
+})  # fmt: skip
 """Short words that nobody looks for inside of others."""
 _MARKS = "\"'.,;:!?()"
 _SPECIAL = re.compile(r"[\\%_]")

@@ -289,24 +289,28 @@ class Dice:
             walk.act(id_, side, command)
 
     def _request(self, walk: Walk) -> None:
-        names = [*PLANS, "built", "undone", "pooled"]
-        plan_id = names[self.draw(0, len(names) - 1)]
-        today = walk.now.date()
-        start = today + dt.timedelta(days=[0, 0, 0, -3, 2, 10][self.draw(0, 5)])
-        asked: dict[str, Any] = {
-            "plan_id": plan_id,
-            "start": start,
-            "quantities": decimals({"cores": self.draw(0, 7)}),
-            "binding": self.draw(0, 5) > 0,
-        }
-        if self.draw(0, 2) == 0:
-            asked["end"] = start + dt.timedelta(days=self.draw(0, 60))
-        if self.draw(0, 3) == 0:
-            asked["wait_until"] = today + dt.timedelta(days=self.draw(0, 30))
-        if self.draw(0, 4) == 0:
-            asked["own_approval_hours"] = 24
-        if plan_id == "pooled":
-            asked["pool_id"] = ["north", "course"][self.draw(0, 1)]
-            if asked["pool_id"] == "course":
-                asked |= {"start": dt.date(2026, 6, 21), "end": None}
-        walk.request(CONSUMERS[self.draw(0, 2)], **asked)
+        walk.request(CONSUMERS[self.draw(0, 2)], **wish(self.draw, walk.now.date()))
+
+
+def wish(draw: Callable[[int, int], int], today: dt.date) -> dict[str, Any]:
+    """What somebody may ask of the market, as the fields of a request without the offering."""
+    names = [*PLANS, "built", "undone", "pooled"]
+    plan_id = names[draw(0, len(names) - 1)]
+    start = today + dt.timedelta(days=[0, 0, 0, -3, 2, 10][draw(0, 5)])
+    asked: dict[str, Any] = {
+        "plan_id": plan_id,
+        "start": start,
+        "quantities": decimals({"cores": draw(0, 7)}),
+        "binding": draw(0, 5) > 0,
+    }
+    if draw(0, 2) == 0:
+        asked["end"] = start + dt.timedelta(days=draw(0, 60))
+    if draw(0, 3) == 0:
+        asked["wait_until"] = today + dt.timedelta(days=draw(0, 30))
+    if draw(0, 4) == 0:
+        asked["own_approval_hours"] = 24
+    if plan_id == "pooled":
+        asked["pool_id"] = ["north", "course"][draw(0, 1)]
+        if asked["pool_id"] == "course":
+            asked |= {"start": dt.date(2026, 6, 21), "end": None}
+    return asked
