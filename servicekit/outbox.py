@@ -14,6 +14,7 @@ from allmende.schemas.contract import EVENT_BYTES_MAX
 from allmende.schemas.envelope import seal
 from allmende.schemas.registry import Audience, MessageType
 
+from .columns import joined
 from .messages import Incoming, Outgoing
 
 if TYPE_CHECKING:
@@ -21,18 +22,25 @@ if TYPE_CHECKING:
 
 _WRITE_FACTS = text("""
     insert into fact (id, type, subject, causation_id, caused_by, subjects, traceparent, recorded_at, data)
-    select id, type, subject, causation_id, caused_by, string_to_array(subjects, ' '), traceparent,
-           :recorded_at, data::json
-    from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:business_keys as text[]),
-                cast(:causation_ids as uuid[]), cast(:senders as text[]),
-                cast(:subjects as text[]), cast(:traceparents as text[]), cast(:data as text[]))
+    select id::uuid, type, subject, causation_id::uuid, caused_by,
+           coalesce(string_to_array(subjects, ' '), '{}'), traceparent, :recorded_at, data::json
+    from unnest(string_to_array(:ids, E'\\x1f', E'\\x1e'),
+                string_to_array(:types, E'\\x1f', E'\\x1e'),
+                string_to_array(:business_keys, E'\\x1f', E'\\x1e'),
+                string_to_array(:causation_ids, E'\\x1f', E'\\x1e'),
+                string_to_array(:senders, E'\\x1f', E'\\x1e'),
+                string_to_array(:subjects, E'\\x1f', E'\\x1e'),
+                string_to_array(:traceparents, E'\\x1f', E'\\x1e'),
+                string_to_array(:data, E'\\x1f', E'\\x1e'))
          u (id, type, subject, causation_id, caused_by, subjects, traceparent, data)
 """)
 
 _WRITE_OUTBOX = text("""
     insert into outbox (message_id, subjects, body)
     select message_id, string_to_array(subjects, ' '), body
-    from unnest(cast(:message_ids as text[]), cast(:subjects as text[]), cast(:bodies as bytea[]))
+    from unnest(string_to_array(:message_ids, E'\\x1f', E'\\x1e'),
+                string_to_array(:subjects, E'\\x1f', E'\\x1e'),
+                cast(:bodies as bytea[]))
          u (message_id, subjects, body)
     returning id
 """)
@@ -151,20 +159,19 @@ async def write(
 ) -> list[Letter]:
     """Store facts and outbox rows, one statement for each table."""
     if told:
+        causes = [fact.outgoing.cause for fact in told]
         await tx.execute(
             _WRITE_FACTS,
             {
                 "recorded_at": now,
-                "ids": [fact.id for fact in told],
-                "types": [fact.message.type for fact in told],
-                "business_keys": [fact.outgoing.subject for fact in told],
-                "causation_ids": [_command_id(fact.outgoing.cause) for fact in told],
-                "senders": [fact.outgoing.cause.sender if fact.outgoing.cause else None for fact in told],
-                "subjects": [" ".join(fact.subjects) for fact in told],
-                "traceparents": [
-                    fact.outgoing.cause.traceparent if fact.outgoing.cause else None for fact in told
-                ],
-                "data": [fact.data_json for fact in told],
+                "ids": joined(fact.id for fact in told),
+                "types": joined(fact.message.type for fact in told),
+                "business_keys": joined(fact.outgoing.subject for fact in told),
+                "causation_ids": joined(map(_command_id, causes)),
+                "senders": joined(cause.sender if cause else None for cause in causes),
+                "subjects": joined(" ".join(fact.subjects) or None for fact in told),
+                "traceparents": joined(cause.traceparent if cause else None for cause in causes),
+                "data": joined(fact.data_json for fact in told),
             },
         )
     letters = [(f"{fact.message.type}:{fact.id}", fact.subjects, fact.body) for fact in told if fact.subjects]
@@ -214,8 +221,8 @@ async def _write_letters(
     rows = await tx.execute(
         _WRITE_OUTBOX,
         {
-            "message_ids": [letter[0] for letter in letters],
-            "subjects": [" ".join(letter[1]) for letter in letters],
+            "message_ids": joined(letter[0] for letter in letters),
+            "subjects": joined(" ".join(letter[1]) for letter in letters),
             "bodies": [letter[2] for letter in letters],
         },
     )
