@@ -17,8 +17,9 @@ def joined(values: Iterable[str | None]) -> str:
     Raises:
         ValueError: one of the texts does, or is.
     """
-    texts = [_NULL if value is None else value for value in values]
-    column = _BETWEEN.join(texts)
-    if column.count(_BETWEEN) != len(texts) - 1 or column.count(_NULL) != texts.count(_NULL) or "" in texts:
+    given = list(values)
+    column = _BETWEEN.join([_NULL if value is None else value for value in given])
+    plain = column.count(_BETWEEN) == len(given) - 1 and column.count(_NULL) == given.count(None)
+    if not plain or "" in given:
         raise ValueError("a text of a column holds a separator of columns, or nothing")
     return column
