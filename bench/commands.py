@@ -13,16 +13,20 @@ from nats.aio.client import Client
 from allmende.schemas import registry
 from allmende.schemas.brokerage import RequestBooking
 from allmende.schemas.envelope import seal
-from bench.market import OFFERINGS, START
+from bench.market import OFFERINGS, START, offering_id
 
 MESSAGE = registry.message("brokerage.booking.request")
 SUBJECT = "booking.request"
+SAMPLED_SHARE = 0.01
 
 
-def request(generator: random.Random) -> RequestBooking:
-    """A request for a random offering."""
+def request(member: str, generator: random.Random) -> RequestBooking:
+    """A request for a random offering of somebody else."""
+    chosen = offering_id(generator.randrange(OFFERINGS))
+    while chosen.startswith(f"{member}/"):
+        chosen = offering_id(generator.randrange(OFFERINGS))
     return RequestBooking(
-        offering_id=f"provider/vm-{generator.randrange(OFFERINGS):06d}",
+        offering_id=chosen,
         plan_id="standard",
         quantities={"vcpu": Decimal(generator.randint(1, 6))},
         start=START,
@@ -33,14 +37,15 @@ def request(generator: random.Random) -> RequestBooking:
 def sealed(member: str, generator: random.Random) -> tuple[str, bytes, dict[str, str]]:
     """A request ready to be published: its id, its body, its headers."""
     id_ = str(uuid.UUID(int=generator.getrandbits(128), version=4))
-    data = request(generator).model_dump_json().encode()
+    data = request(member, generator).model_dump_json().encode()
+    sampled = generator.random() < SAMPLED_SHARE
     body = seal(
         id=id_,
         source=f"/members/{member}",
         type=MESSAGE.type,
         time=dt.datetime.now(dt.UTC),
         data_json=data,
-        traceparent=f"00-{generator.getrandbits(128):032x}-{generator.getrandbits(64):016x}-00",
+        traceparent=f"00-{generator.getrandbits(128):032x}-{generator.getrandbits(64):016x}-{sampled:02x}",
     )
     digest = hashlib.sha256(data).hexdigest()[:32]
     return id_, body, {"Nats-Msg-Id": f"{MESSAGE.type}:{id_}:{digest}"}

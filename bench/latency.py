@@ -1,4 +1,4 @@
-"""From a member's publish to the event at its own connection, at a fixed rate (open loop).
+"""From a member's publish to the outcome at its own connection, at a fixed rate (open loop).
 
 Run as a process of its own, so that the load does not share an interpreter with what it measures.
 """
@@ -9,6 +9,7 @@ import random
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import nats
@@ -16,6 +17,7 @@ import uvloop
 from nats.aio.msg import Msg
 
 from allmende.servicekit.settings import read_secret
+from allmende.servicekit.testing import Sandbox
 from bench import commands
 
 _CAUSE = re.compile(rb'"causationid": ?"([0-9a-f-]{36})"')
@@ -36,7 +38,7 @@ async def measure(url: str, keys: Path, members: list[str], rate: int, seconds: 
         connection = await nats.connect(url, nkeys_seed_str=read_secret(keys / f"{member}.nk"))
         await connection.subscribe("events.>", cb=on_event, pending_msgs_limit=-1, pending_bytes_limit=-1)
         connections.append((member, connection))
-    generator = random.Random(rate)  # noqa: S311 - load, not a secret
+    generator = random.Random()  # noqa: S311 - load, not a secret
     total = int(rate * seconds)
     load = [commands.sealed(members[number % len(members)], generator) for number in range(total)]
     started = time.perf_counter()
@@ -61,6 +63,24 @@ async def measure(url: str, keys: Path, members: list[str], rate: int, seconds: 
         "p50": warm[len(warm) // 2],
         "p99": warm[int(len(warm) * 0.99)],
     }
+
+
+async def at_rate(market: Sandbox, members: Sequence[str], rate: int, seconds: float) -> dict[str, float]:
+    """Measure in another process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.latency",
+        market.url,
+        str(market.home.path / "keys"),
+        str(rate),
+        str(seconds),
+        *members,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    found: dict[str, float] = json.loads(output)
+    return found
 
 
 if __name__ == "__main__":

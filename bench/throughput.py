@@ -1,114 +1,110 @@
-"""Bookings per second, beside the two limits of the same run."""
+"""Bookings per second: waiting commands until decided, stored as events and acknowledged."""
 
 import asyncio
+import contextlib
+import dataclasses
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import nats
 from nats.aio.client import Client
 
 from allmende.schemas import subjects
-from allmende.servicekit import database, hub, inbox, outbox
-from allmende.servicekit.clock import system_clock
-from allmende.servicekit.messages import Incoming, digest_of
+from allmende.servicekit import database, hub
 from allmende.servicekit.settings import read_secret
 from allmende.servicekit.testing import Sandbox
-from allmende.services.brokerage.handlers import BrokerageHandler
-from bench import commands
-from bench.market import MEMBERS
+from bench import commands, recording
+from bench.processes import Cost, cost, memory_mib, serving
 
-BATCH = 500
-
-
-def messages(count: int, seed: int) -> list[Incoming]:
-    """Requests as the loop hands them to the handler."""
-    generator = random.Random(seed)  # noqa: S311 - load, not a secret
-    found = []
-    for number in range(count):
-        data = commands.request(generator)
-        id_, _, _ = commands.sealed(MEMBERS[0], generator)
-        member = MEMBERS[number % len(MEMBERS)]
-        found.append(Incoming(commands.MESSAGE, member, id_, data, digest_of(data), None))
-    return found
+_LOOK_SECONDS = 0.05
+_STALLED_SECONDS = 60.0
 
 
-async def postgres_limit(market: Sandbox, count: int, seed: int) -> float:
-    """Transactions of the brokerage without NATS, in bookings/s."""
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What one run reached."""
+
+    bookings: int
+    seconds: float
+    spent: Cost
+    memory_mib: tuple[float, float]
+
+    @property
+    def per_second(self) -> float:
+        """Bookings per second."""
+        return self.bookings / self.seconds
+
+
+async def postgres_limit(market: Sandbox, members: Sequence[str], count: int) -> float:
+    """The brokerage's statements alone, in bookings per second."""
     engine = database.engine(market.databases["brokerage"])
-    handler = BrokerageHandler(market.register, 60, 36_500)
-    load = messages(count, seed)
-    published: list[int] = []
-    started = time.perf_counter()
-    for position in range(0, count, BATCH):
-        now = system_clock()
-        async with engine.begin() as tx:
-            claimed = await inbox.claim(tx, load[position : position + BATCH])
-            facts = await handler.handle(tx, claimed.fresh, now)
-            told = [outbox.tell(fact, service="brokerage", office="office", now=now) for fact in facts]
-            letters = await outbox.write(tx, told, (), now)
-            await outbox.forget(tx, published)
-        published = [letter.id for letter in letters]
-    elapsed = time.perf_counter() - started
-    async with engine.begin() as tx:
-        await outbox.forget(tx, published)
+    load = recording.messages(members, count)
+    seconds = await recording.replay(engine, await recording.record(engine, market, load))
     await engine.dispose()
-    return count / elapsed
+    return len(load) / seconds
 
 
-async def stream_limit(connection: Client, count: int) -> float:
-    """Single publishes into one stream, each acknowledged, in messages/s."""
-    load = [
-        (str(number), b"x" * 500, {"Nats-Msg-Id": f"limit-{time.time_ns()}-{number}"})
-        for number in range(count)
-    ]
-    started = time.perf_counter()
-    await commands.publish(connection, f"ev.{MEMBERS[0]}.bench.limit.publish", load, window=500)
-    return count / (time.perf_counter() - started)
+async def bookings(
+    market: Sandbox, provisioner: Client, members: Sequence[str], count: int, traces: str
+) -> Reached:
+    """Let a brokerage that just started decide waiting commands.
+
+    The clock starts when the first batch is done, since starting the process is not what is measured, and
+    stops when no command waits or is unacknowledged; a command is acknowledged when its events are stored.
+    """
+    await _send_all(market, members, count)
+    before = await _open(provisioner)
+    async with serving(market, "brokerage", traces) as pid:
+        while (left := await _open(provisioner)) >= before:
+            await asyncio.sleep(_LOOK_SECONDS / 5)
+        started, spent = time.perf_counter(), cost(market, pid)
+        decided = left
+        while left := await _open(provisioner):
+            if time.perf_counter() - started > _STALLED_SECONDS:
+                raise TimeoutError(f"{left} commands are still open")
+            await asyncio.sleep(_LOOK_SECONDS)
+        elapsed = time.perf_counter() - started
+        return Reached(decided, elapsed, cost(market, pid).since(spent), memory_mib(pid))
 
 
-async def bookings(market: Sandbox, provisioner: Client, count: int, seed: int) -> float:
-    """Waiting commands until decided, told and acknowledged, in bookings/s."""
-    generator = random.Random(seed)  # noqa: S311 - load, not a secret
-    share = count // len(MEMBERS)
-    await asyncio.gather(*(_send(market, member, share, generator.random()) for member in MEMBERS))
-    before = await _stored(market)
-    started = time.perf_counter()
-    await market.start("brokerage")
-    target = before + share * len(MEMBERS)
-    while await _stored(market) < target or await _unacknowledged(provisioner):
-        await asyncio.sleep(0.02)
-    elapsed = time.perf_counter() - started
-    await market.stop("brokerage")
-    return share * len(MEMBERS) / elapsed
+async def _send_all(market: Sandbox, members: Sequence[str], count: int) -> None:
+    """Store commands in the shards, as many of each member."""
+    shares = [count // len(members) + (number < count % len(members)) for number in range(len(members))]
+    await asyncio.gather(
+        *(_send(market, member, share) for member, share in zip(members, shares, strict=True))
+    )
 
 
-async def _send(market: Sandbox, member: str, count: int, seed: float) -> None:
-    generator = random.Random(seed)  # noqa: S311 - load, not a secret
+async def _send(market: Sandbox, member: str, count: int) -> None:
+    generator = random.Random()  # noqa: S311 - load, not a secret
     connection = await nats.connect(market.url, nkeys_seed_str=read_secret(market.key_file(member)))
     load = [commands.sealed(member, generator) for _ in range(count)]
     await commands.publish(connection, commands.SUBJECT, load)
     await connection.close()
 
 
-async def _stored(market: Sandbox) -> int:
-    return int((await market.rows("brokerage", "select count(*) from booking"))[0][0])
-
-
-async def _unacknowledged(provisioner: Client) -> int:
+async def _open(provisioner: Client) -> int:
+    """How many commands wait or are in hand."""
     stream = provisioner.jetstream()
     names = [subjects.command_stream(shard) for shard in range(subjects.SHARDS)]
     infos = await asyncio.gather(*(stream.consumer_info(name, "brokerage") for name in names))
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
 
 
-async def connect_provisioner(market: Sandbox) -> Client:
-    """Connect as the hub's provisioner."""
+@contextlib.asynccontextmanager
+async def provisioner_of(market: Sandbox) -> AsyncIterator[Client]:
+    """Connect as the hub's provisioner, who may look at every consumer."""
     seed = read_secret(market.home.service_key(hub.PROVISIONER))
-    return await nats.connect(market.url, nkeys_seed_str=seed)
+    connection = await nats.connect(market.url, nkeys_seed_str=seed)
+    yield connection
+    await connection.close()
 
 
-def spread(values: Sequence[float]) -> str:
-    """Write a median with its range."""
-    ordered = sorted(values)
-    return f"{ordered[len(ordered) // 2]:,.0f}/s [{ordered[0]:,.0f} to {ordered[-1]:,.0f}]"
+async def taken_in(provisioner: Client, service: str, seconds: float = 20.0) -> None:
+    """Wait until a service has taken in the facts that wait for it, or so long."""
+    stream = provisioner.jetstream()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await stream.consumer_info(subjects.FACT_STREAM, hub.fact_durable(service))).num_pending:
+                await asyncio.sleep(0.2)

@@ -9,11 +9,10 @@ import json
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import nats
 from nats.aio.client import Client
@@ -35,24 +34,19 @@ from allmende.schemas.billing import (
     UsageRecord,
     UsageRecorded,
 )
-from allmende.schemas.brokerage import BookingConfirmed, Bookings, ListBookings, RequestBooking
-from allmende.schemas.catalog import (
-    Category,
-    ListOfferings,
-    Offering,
-    OfferingPublished,
-    OfferingRetired,
-    Offerings,
-    OfferingSummary,
-    PublishOffering,
-    RetireOffering,
-)
 from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.tariff import AllocationKey
 
+from .bookings import BookingRoom
+from .catalogue import CatalogueRoom, Entry
+from .correspondence import CorrespondenceRoom
+from .offerings import OfferingRoom
+from .room import M, Unanswered
 from .sequences import Gap, Sequences
+
+__all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Unanswered"]
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +54,6 @@ ANSWER_SECONDS = 60.0
 _CONFIRM_SECONDS = 5.0
 _REPEAT_SECONDS_MAX = 10.0
 _REJECTED_HEADER = "Allmende-Rejected"
-
-
-M = TypeVar("M", bound=Contract)
-
-
-class Unanswered(Exception):  # noqa: N818 - said to people
-    """The market did not answer in time. A command may be repeated with the same id."""
 
 
 class Refused(Unanswered):
@@ -95,7 +82,7 @@ class Received:
         return self.event.data
 
 
-class Market:
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
@@ -185,47 +172,6 @@ class Market:
 
     # -- commands -------------------------------------------------------------------------------
 
-    async def publish(self, offering: Offering, *, id: str | None = None) -> OfferingPublished | Rejection:  # noqa: A002
-        """Publish an offering or its next revision."""
-        return await self._outcome(PublishOffering(offering=offering), OfferingPublished, id)
-
-    async def retire(self, offering_id: str, *, id: str | None = None) -> OfferingRetired | Rejection:  # noqa: A002
-        """Close an offering for new bookings."""
-        return await self._outcome(RetireOffering(offering_id=offering_id), OfferingRetired, id)
-
-    async def book(  # noqa: PLR0913 - a booking's own fields
-        self,
-        offering_id: str,
-        plan_id: str,
-        quantities: Mapping[str, Decimal | int | str] | None = None,
-        *,
-        start: dt.date,
-        end: dt.date | None = None,
-        reference: str | None = None,
-        id: str | None = None,  # noqa: A002 - CloudEvents calls it so
-    ) -> BookingConfirmed | Rejection:
-        """Book a plan and wait for the outcome.
-
-        Args:
-            offering_id: `<provider>/<slug>`.
-            plan_id: one of the offering's plans.
-            quantities: what the plan's order form asks for.
-            start: decides which version of the tariff holds.
-            end: the last day, if known.
-            reference: the member's own words, shown on statements.
-            id: a UUID that makes a repetition harmless; it becomes the booking's id.
-        """
-        exact = {name: Decimal(value) for name, value in (quantities or {}).items()}
-        request = RequestBooking(
-            offering_id=offering_id,
-            plan_id=plan_id,
-            quantities=exact,
-            start=start,
-            end=end,
-            reference=reference,
-        )
-        return await self._outcome(request, BookingConfirmed, id)
-
     async def report_usage(
         self,
         records: Sequence[UsageRecord],
@@ -233,7 +179,7 @@ class Market:
         id: str | None = None,  # noqa: A002
     ) -> UsageRecorded | Rejection:
         """Report usage of one's own offerings, up to 1,000 records."""
-        return await self._outcome(ReportUsage(records=tuple(records)), UsageRecorded, id)
+        return await self._told(ReportUsage(records=tuple(records)), id, UsageRecorded)
 
     async def charge_levy(
         self,
@@ -246,11 +192,11 @@ class Market:
     ) -> LevyCharged | Rejection:
         """Spread a cost of the cooperative over its members (office only)."""
         levy = ChargeLevy(period=period, title=title, amount_cents=amount_cents, key=key)
-        return await self._outcome(levy, LevyCharged, id)
+        return await self._told(levy, id, LevyCharged)
 
     async def close_settlement(self, period: str, *, id: str | None = None) -> SettlementClosed | Rejection:  # noqa: A002
         """Close a period (office only)."""
-        return await self._outcome(CloseSettlement(period=period), SettlementClosed, id)
+        return await self._told(CloseSettlement(period=period), id, SettlementClosed)
 
     async def command(
         self,
@@ -280,12 +226,6 @@ class Market:
             ) from None
         finally:
             self._waiting.pop(command_id, None)
-
-    async def _outcome(self, data: Contract, fact: type[M], id_: str | None) -> M | Rejection:
-        outcome = await self.command(data, id=id_)
-        if not isinstance(outcome, (fact, Rejection)):
-            raise TypeError(f"{type(data).__name__} was answered by {type(outcome).__name__}")
-        return outcome
 
     def _seal(self, message: registry.MessageType, id_: str, data: Contract) -> tuple[bytes, dict[str, str]]:
         traceparent = self._traceparent()
@@ -351,27 +291,6 @@ class Market:
             waiting[1].set_result(received.event.data)
 
     # -- questions ------------------------------------------------------------------------------
-
-    async def offerings(self, category: Category | None = None) -> AsyncIterator[OfferingSummary]:
-        """All offerings in the order of their ids."""
-        after = None
-        while True:
-            page = await self.ask(
-                "catalog.offering.list", ListOfferings(category=category, after=after), Offerings
-            )
-            for each in page.offerings:
-                yield each
-            if (after := page.next_after) is None:
-                return
-
-    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
-        """All bookings in which the member takes part, oldest first."""
-        after: int | None = 0
-        while after is not None:
-            page = await self.ask("brokerage.booking.list", ListBookings(after=after), Bookings)
-            for each in page.bookings:
-                yield each
-            after = page.next_after
 
     async def settlements(self) -> tuple[SettlementClosed, ...]:
         """The settlements, newest period first."""

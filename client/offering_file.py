@@ -16,8 +16,24 @@ CHARACTERS_MAX = 2_000_000
 _DEPTH_MAX = 30
 _NODES_MAX = 100_000
 """Values of a file, each alias counted with everything it repeats."""
-_WHOLE_NUMBERS = frozenset({"version"})
+_WHOLE_NUMBERS = frozenset(
+    {
+        "version",
+        "provider_approval_hours",
+        "provisioning_hours",
+        "dismantling_hours",
+        "offer_hours",
+        "minimum_term_months",
+        "notice_months",
+        "renewal_months",
+        "response_minutes",
+        "restore_hours",
+    }
+)
 """Fields that are counted; every other number is an exact decimal and stays text."""
+_YES_OR_NO = frozenset({"closed_to_new", "waiting_list", "personal_data"})
+_FORM = "order_form"
+"""A JSON Schema: numbers and truth values are meant as such there."""
 
 _CORE = "tag:yaml.org,2002:"
 _READ_AS_TEXT = frozenset(
@@ -25,6 +41,9 @@ _READ_AS_TEXT = frozenset(
 )
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
+_FRACTION = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 
 Path = tuple[str | int, ...]
 
@@ -191,10 +210,17 @@ class _Reading:
         return found
 
 
-def _scalar(node: yaml.ScalarNode, path: Path) -> str | int:
+def _scalar(node: yaml.ScalarNode, path: Path) -> str | int | float | bool:
     text: str = node.value
-    whole = path and path[-1] in _WHOLE_NUMBERS and node.tag == f"{_CORE}int"
-    return int(text) if whole and re.fullmatch(r"0|[1-9][0-9]{0,9}", text) else text
+    name = path[-1] if path else ""
+    of_a_form = _FORM in path
+    if node.tag == f"{_CORE}bool" and (of_a_form or name in _YES_OR_NO) and text in {"true", "false"}:
+        return text == "true"
+    if node.tag == f"{_CORE}int" and (of_a_form or name in _WHOLE_NUMBERS) and _WHOLE.fullmatch(text):
+        return int(text)
+    if node.tag == f"{_CORE}float" and of_a_form and _FRACTION.fullmatch(text):
+        return float(text)
+    return text
 
 
 def _locate(node: yaml.Node, location: tuple[str | int, ...]) -> tuple[yaml.Node, Path]:

@@ -60,6 +60,8 @@ def sentences(error: Any) -> tuple[str, str]:
         return _of_a_rule(str(error["msg"]).removeprefix("Value error, "))
     if kind == "string_pattern_mismatch":
         return _of_a_spelling(context["pattern"])
+    if kind == "too_short" and context.get("field_type") == "Value":  # a text, measured after its reading
+        kind = "string_too_short"
     if kind in _BY_TYPE:
         german, english = _BY_TYPE[kind]
         return german.format_map(context).replace("' or '", "' oder '"), english.format_map(context)
@@ -119,6 +121,7 @@ _BY_TYPE = {
         "The text has more than {max_length} characters",
     ),
     "int_type": ("Hier muss eine ganze Zahl stehen", "This must be a whole number"),
+    "bool_type": ("Hier muss true oder false stehen", "This must be true or false"),
     "literal_error": ("Erlaubt ist nur {expected}", "Only {expected} is allowed"),
     "model_type": ("Hier müssen Felder mit Werten stehen", "This must be fields with values"),
     "dict_type": ("Hier müssen Namen mit Werten stehen", "This must be names with values"),
@@ -192,6 +195,35 @@ _RULES = (
         "Die Tarifversion {0} hat Preise je Klasse, nennt aber kein class_scheme",
     ),
     (r"order quantity (\S+): maximum is below minimum", "Bestellfeld {0}: maximum liegt unter minimum"),
+    (r"plan (\S+): give either capacity or pools", "Plan {0}: entweder capacity oder pools angeben"),
+    (r"plan (\S+) names a pool twice", "Der Plan {0} nennt einen Bereich doppelt"),
+    (
+        r"plan (\S+): order_form is larger than (\d+) bytes",
+        "Plan {0}: order_form hat mehr als {1} Bytes",
+    ),
+    (r"plan (\S+): order_form must not use (\S+)", "Plan {0}: order_form darf {1} nicht verwenden"),
+    (
+        r"pool (\S+): a slot has starts_at and ends_at",
+        "Bereich {0}: ein Termin hat starts_at und ends_at",
+    ),
+    (r"pool (\S+) ends before it starts", "Der Termin {0} endet vor seinem Beginn"),
+    (r"support closes before it opens", "Die Servicezeit endet vor ihrem Beginn"),
+    (
+        r"names nobody; leave it out where everybody is meant",
+        "Hier ist niemand genannt; weglassen, wenn alle gemeint sind",
+    ),
     (r"the booking ends before it starts", "Die Buchung endet vor ihrem Beginn"),
     (r"the record ends before it starts", "Der Datensatz endet vor seinem Beginn"),
+    (r"the maintenance ends before it starts", "Die Wartung endet vor ihrem Beginn"),
+    (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
+    (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),
+    (r"nothing is to be changed", "Es soll sich nichts ändern"),
+    (
+        r"milestone names a milestone, the other steps none",
+        "milestone nennt einen Meilenstein, die anderen Schritte keinen",
+    ),
+    (
+        r"partial says what was delivered, the other steps do not",
+        "partial sagt, was geliefert ist, die anderen Schritte nicht",
+    ),
 )

@@ -3,7 +3,7 @@
 from typing import Self, TypeVar
 
 from allmende.schemas.billing import UsageRecorded
-from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.brokerage import BookingAcknowledged, BookingConfirmed
 from allmende.schemas.contract import Contract
 from allmende.schemas.rejections import Rejection
 
@@ -42,7 +42,7 @@ def agreed(outcome: M | Rejection) -> M:
     return outcome
 
 
-async def request(markets: Markets, order: Order) -> BookingConfirmed | Rejection:
+async def request(markets: Markets, order: Order) -> BookingConfirmed | BookingAcknowledged | Rejection:
     """Request a booking as its consumer. A repetition is answered as the first time."""
     return await markets[order.consumer].book(
         order.offering_id,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 from allmende.schemas.billing import ChargeLine, SettlementClosed, Statement
-from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.brokerage import BookingSummary
 from allmende.schemas.catalog import OfferingSummary
 from allmende.schemas.rejections import Rejection
 
@@ -42,7 +42,7 @@ class Picture:
 
     said: Script
     offerings: tuple[OfferingSummary, ...]
-    bookings: tuple[BookingConfirmed, ...]
+    bookings: tuple[BookingSummary, ...]
     refusals: tuple[tuple[Order, Rejection], ...]
     days: tuple[Day, ...]
     statements: Mapping[str, Statement]

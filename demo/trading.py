@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.brokerage import BookingSummary
 from allmende.schemas.money import plain
 from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Price
 
@@ -65,7 +65,7 @@ def _cell(price: Price, unit: str, voice: Voice) -> str:
 def bookings(picture: Picture, voice: Voice) -> Section:
     """Every booking with the tariff version frozen into it."""
 
-    def place(booking: BookingConfirmed) -> tuple[object, ...]:
+    def place(booking: BookingSummary) -> tuple[object, ...]:
         return (booking.provider, booking.consumer, booking.offering_id, booking.start, booking.booking_id)
 
     titles = _titles(picture)

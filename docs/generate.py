@@ -26,9 +26,7 @@ What silence leads to stands in the rows of `clock` with `lapse`. Capacity is re
 def page() -> str:
     """The page as it should stand."""
     free = ", ".join(
-        f"`{lifecycle.name_of(phase)}`"
-        for phase in lifecycle.phases()
-        if phase in lifecycle.WITHOUT_CAPACITY
+        f"`{lifecycle.name_of(phase)}`" for phase in lifecycle.phases() if phase in lifecycle.WITHOUT_CAPACITY
     )
     return _INTRODUCTION.format(without=free) + lifecycle.as_markdown()
 

@@ -177,18 +177,28 @@ class ChargeLine(Contract):
 
     Attributes:
         line: counts within the settlement.
+        cause: `regular` is what a tariff or a key asks for, `reversal` takes an earlier line back,
+            `compensation` is owed for a withdrawal, `credit` is given for a missed service level.
         payer: who owes it.
         payee: to whom.
+        terms: the number of the change of the booking whose terms it is priced by; 0 as booked.
+        charged_for: of a flat component, what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day
+            of a change of plan.
+        quantity: never negative; of a reversal that of the line it takes back.
+        amount_cents: negative where something is taken back or credited.
     """
 
     line: Count
     kind: Literal["charge", "levy"]
+    cause: Literal["regular", "reversal", "compensation", "credit"] = "regular"
     payer: MemberId
     payee: MemberId
     title: Line
     booking_id: Uuid | None = None
     offering_id: OfferingId | None = None
     component: Slug | None = None
+    terms: Count | None = None
+    charged_for: Line | None = None
     tariff_version: Count | None = None
     quantity: TotalQuantity | None = None
     unit: Unit | None = None

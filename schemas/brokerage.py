@@ -513,11 +513,17 @@ class ShowBooking(Contract):
 
 
 class BookingStory(Contract):
-    """A booking, how it came to stand there, and what was written about it; oldest first."""
+    """A booking, how it came to stand there, and what was written about it; oldest first.
+
+    Attributes:
+        consumer_sealing_key: to which the provider seals access data, as it stands in the register now; null
+            while the consumer has none there.
+    """
 
     booking: BookingSummary
     changes: tuple[BookingChanged, ...]
     messages: tuple[MessageWritten, ...]
+    consumer_sealing_key: SealingKey | None = None
 
 
 class ListMaintenance(Contract):

@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
+from .attachments import AttachmentSummary
 from .conditions import Circle, Conditions, Pool
 from .contract import Contract
-from .identifiers import Count, Day, Instant, Line, MemberId, OfferingId, Slug, Text
-from .money import PositiveQuantity, Quantity
-from .tariff import OrderQuantity, Tariff
+from .identifiers import ClassName, Count, Day, Instant, Line, MemberId, OfferingId, Slug, Text
+from .money import Cents, Currency, ExactDecimal, PositiveQuantity, Quantity
+from .tariff import OrderQuantity, Tariff, Unit
 
 Category = Literal[
     "compute",
@@ -25,6 +26,9 @@ Category = Literal[
     "expertise",
     "training",
 ]
+
+Json = JsonValue
+"""What a form, the answers to it, and a difference are made of."""
 
 ORDER_FORM_BYTES_MAX = 16 * 1024
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
@@ -214,8 +218,14 @@ class DraftOffering(Contract):
     offering: Offering
 
 
+class DiscardDraft(Contract):
+    """Throw a draft away. What is published stays as it is."""
+
+    offering_id: OfferingId
+
+
 class PublishOffering(Contract):
-    """Publish an offering or its next revision. The whole document is sent each time."""
+    """Publish an offering or its next revision. The whole document is sent each time; a draft is used up."""
 
     offering: Offering
 
@@ -239,24 +249,36 @@ class RetireOffering(Contract):
     offering_id: OfferingId
 
 
+class OfferingDrafted(Contract):
+    """A draft is kept, as the revision that it would be published as. No change of the catalogue."""
+
+    offering: Offering
+    provider: MemberId
+    revision: Annotated[Count, Field(ge=1)]
+    drafted_at: Instant
+
+
+class DraftDiscarded(Contract):
+    """A draft is thrown away. No change of the catalogue."""
+
+    offering_id: OfferingId
+    provider: MemberId
+    discarded_at: Instant
+
+
 class CatalogueChange(Contract):
-    """What all facts of the catalogue have in common.
+    """What all facts have in common that change the catalogue for others.
 
     Attributes:
-        position: counts 1, 2, 3, ... over all changes of the catalogue, without a gap. Whoever holds the
-            catalogue as of a position applies what comes after it, once.
+        position: counts 1, 2, 3, ... over all changes of the catalogue, in the order of their commits and
+            without a gap. Whoever holds the catalogue as of a position applies what comes after it, once.
+            A command that changes nothing is answered with the position of the change that it repeats;
+            whoever lost sight hears of it at the position of the publication that narrowed the circle.
     """
 
     provider: MemberId
     revision: Annotated[Count, Field(ge=1)]
     position: Annotated[Count, Field(ge=1)]
-
-
-class OfferingDrafted(CatalogueChange):
-    """A draft is kept, as the revision that it would be published as."""
-
-    offering: Offering
-    drafted_at: Instant
 
 
 class OfferingPublished(CatalogueChange):
@@ -270,6 +292,7 @@ class OfferingPaused(CatalogueChange):
     """No new bookings for the time being."""
 
     offering_id: OfferingId
+    category: Category | None = None
     reason: Line
     paused_at: Instant
 
@@ -278,6 +301,7 @@ class OfferingResumed(CatalogueChange):
     """New bookings are taken again."""
 
     offering_id: OfferingId
+    category: Category | None = None
     resumed_at: Instant
 
 
@@ -285,6 +309,7 @@ class OfferingRetired(CatalogueChange):
     """Closed for new bookings; only a new publication opens it again."""
 
     offering_id: OfferingId
+    category: Category | None = None
     retired_at: Instant
 
 
@@ -292,22 +317,37 @@ class OfferingHidden(CatalogueChange):
     """The receiver does not see the offering any more; its existing bookings go on."""
 
     offering_id: OfferingId
+    category: Category | None = None
     hidden_at: Instant
 
 
+Change = OfferingPublished | OfferingPaused | OfferingResumed | OfferingRetired | OfferingHidden
+State = Literal["draft", "published", "paused", "retired"]
+
+
 class ListOfferings(Contract):
-    """Ask for offerings, in the order of their ids."""
+    """Ask for offerings, in the order of their ids.
+
+    Attributes:
+        drafts: one's own drafts instead of the catalogue.
+    """
 
     category: Category | None = None
+    provider: MemberId | None = None
+    drafts: bool = False
     after: OfferingId | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
 class OfferingSummary(Contract):
-    """One offering with its state and revision."""
+    """One offering with its state and revision.
+
+    Attributes:
+        position: of its last change.
+    """
 
     offering: Offering
-    state: Literal["draft", "published", "paused", "retired"]
+    state: State
     revision: Count
     position: Count
 
@@ -323,3 +363,288 @@ class Offerings(Contract):
     offerings: tuple[OfferingSummary, ...]
     next_after: OfferingId | None
     position: Count
+
+
+class ShowOffering(Contract):
+    """Ask for one offering.
+
+    Attributes:
+        revision: an earlier one; None is the newest.
+        draft: one's own draft instead.
+    """
+
+    offering_id: OfferingId
+    revision: Annotated[Count, Field(ge=1)] | None = None
+    draft: bool = False
+
+
+class OfferingShown(Contract):
+    """One revision of an offering.
+
+    Attributes:
+        state: of the offering now, whichever revision was asked for.
+        newest: its newest published revision; 0 before the first.
+        position: of its last change.
+        since: when the revision was published, or the draft kept.
+        bookable: whether the asker may book it now.
+    """
+
+    offering: Offering
+    state: State
+    revision: Count
+    newest: Count
+    position: Count
+    since: Instant
+    bookable: bool
+    attachments: tuple[AttachmentSummary, ...] = ()
+
+
+class ShowHistory(Contract):
+    """Ask for the revisions of an offering, the newest first."""
+
+    offering_id: OfferingId
+    before: Annotated[Count, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class RevisionSummary(Contract):
+    """One revision.
+
+    Attributes:
+        tariffs: the newest version of every plan's tariff.
+    """
+
+    revision: Count
+    published_at: Instant
+    title: Line
+    tariffs: dict[Slug, Count]
+
+
+class History(Contract):
+    """Revisions; `next_before` continues them, or is null on the last page."""
+
+    offering_id: OfferingId
+    revisions: tuple[RevisionSummary, ...]
+    next_before: Count | None
+
+
+class CompareRevisions(Contract):
+    """Ask what two revisions of an offering differ in.
+
+    Attributes:
+        later: None is the newest.
+        draft: compare with one's own draft instead of a later revision.
+    """
+
+    offering_id: OfferingId
+    earlier: Annotated[Count, Field(ge=1)]
+    later: Annotated[Count, Field(ge=1)] | None = None
+    draft: bool = False
+
+
+class Differing(Contract):
+    """One place in which two documents differ.
+
+    Attributes:
+        path: such as `plans[standard].tariffs[2].components[runtime].price.amount`; what has an id is
+            named by it, not by where it stands.
+        before, after: null where the place was, or is, not there.
+    """
+
+    path: str
+    before: JsonValue = None
+    after: JsonValue = None
+
+
+class Comparison(Contract):
+    """What two revisions differ in, in the order of the document.
+
+    Attributes:
+        complete: there is no more than what fits here.
+    """
+
+    offering_id: OfferingId
+    earlier: Count
+    later: Count
+    differences: tuple[Differing, ...]
+    complete: bool = True
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Filter(Contract):
+    """What hits must have: one of the values of each kind that is given."""
+
+    category: Annotated[tuple[Category, ...], Field(max_length=20)] = ()
+    provider: Annotated[tuple[MemberId, ...], Field(max_length=20)] = ()
+    region: Annotated[tuple[Slug, ...], Field(max_length=20)] = ()
+    certificate: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    keyword: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+
+
+class Place(Contract):
+    """Where a page of hits ended."""
+
+    rank: Count
+    offering_id: OfferingId
+
+
+class SearchOfferings(Contract):
+    """Search what can be booked or will be again: published and paused offerings.
+
+    Attributes:
+        text: words in German, as people write them; "in quotation marks" for a phrase, -word to leave out.
+        bookable: only what the asker may book now.
+        facets: count what the hits have; the first page is enough.
+        after: the place at which the page before ended.
+    """
+
+    text: Annotated[str, StringConstraints(max_length=200)] = ""
+    filter: Filter = Filter()
+    bookable: bool = False
+    facets: bool = True
+    after: Place | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class Hit(Contract):
+    """One offering that was found; `catalog.offering.show` has all of it.
+
+    Attributes:
+        rank: the better the higher; 0 where no text was searched for.
+        bookable: whether the asker may book it now.
+    """
+
+    offering_id: OfferingId
+    title: Line
+    category: Category
+    state: Literal["published", "paused"]
+    revision: Count
+    rank: Count
+    bookable: bool
+
+
+class FacetValue(Contract):
+    """How many of the hits have a value."""
+
+    value: str
+    count: Count
+
+
+class Facets(Contract):
+    """What the hits have, the most frequent values first."""
+
+    category: tuple[FacetValue, ...] = ()
+    provider: tuple[FacetValue, ...] = ()
+    region: tuple[FacetValue, ...] = ()
+    certificate: tuple[FacetValue, ...] = ()
+    keyword: tuple[FacetValue, ...] = ()
+
+
+class Found(Contract):
+    """A page of hits, the best first.
+
+    Attributes:
+        counted: hits in all, as far as they were looked at, where facets are asked for; facets count the
+            same hits.
+        complete: all hits were looked at, as far as is known. Otherwise there are more: ranked and counted
+            are those whose title or keywords fit, then others; narrower words or filters help. Without a
+            text the pages go on to the last hit all the same.
+        similar: nothing has the words; these are spelt alike.
+        next_after: continues the page; null on the last.
+    """
+
+    hits: tuple[Hit, ...]
+    counted: Count | None
+    complete: bool
+    similar: bool = False
+    facets: Facets | None = None
+    next_after: Place | None
+
+
+class EstimateCosts(Contract):
+    """Ask what a booking would cost. It is refused by the rules that would refuse the booking.
+
+    Attributes:
+        months: how many calendar months to look ahead, that of the start included.
+        usage_per_month: what each meter is assumed to count in a month; meters not named count nothing.
+    """
+
+    offering_id: OfferingId
+    plan_id: Slug
+    start: Day
+    months: Annotated[int, Field(ge=1, le=60)] = 12
+    quantities: Annotated[dict[Slug, Quantity], Field(max_length=50)] = Field(default_factory=dict)
+    details: Annotated[dict[str, JsonValue], Field(max_length=200)] | None = None
+    usage_per_month: Annotated[dict[Slug, Quantity], Field(max_length=50)] = Field(default_factory=dict)
+
+
+class EstimateLine(Contract):
+    """One charge, or several that are alike.
+
+    Attributes:
+        times: how often it is charged in the months looked at.
+        first, last: the months in which it is charged first and last.
+        amount_cents: of one charge; the line comes to `times` as much.
+        trace_de: how the amount comes about, in German; `trace_en` in English.
+    """
+
+    component: Slug
+    title: Line
+    billing: str
+    quantity: ExactDecimal
+    unit: Unit
+    amount_cents: Cents
+    times: Count
+    first: str
+    last: str
+    trace_de: str
+    trace_en: str
+
+
+class Estimate(Contract):
+    """What a booking would cost by the tariff version of its start. Nothing is promised by it.
+
+    Attributes:
+        total_cents: of all lines in all months looked at.
+        monthly_cents: what comes together in each month, the first being that of the start.
+    """
+
+    offering_id: OfferingId
+    offering_revision: Count
+    plan_id: Slug
+    tariff_version: Count
+    consumer_class: ClassName | None
+    currency: Currency = "EUR"
+    lines: tuple[EstimateLine, ...]
+    monthly_cents: tuple[Cents, ...]
+    total_cents: Cents
+
+
+class ReplayChanges(Contract):
+    """Ask for the changes of the catalogue again, as they were told to the asker.
+
+    Attributes:
+        after: the position held; or
+        since: a moment; both together mean the later.
+        categories: only of offerings that are or were of these; empty is all.
+    """
+
+    after: Count = 0
+    since: Instant | None = None
+    categories: Annotated[tuple[Category, ...], Field(max_length=20)] = ()
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class Changes(Contract):
+    """Changes in the order of their positions.
+
+    Attributes:
+        position: everything up to it is told; the next question continues after it.
+        end: there was no more when it was asked; what comes then comes as events.
+    """
+
+    changes: tuple[Change, ...]
+    position: Count
+    end: bool

@@ -11,6 +11,9 @@ from .identifiers import Instant, Line, TraceParent, Uuid
 
 D = TypeVar("D", bound=Contract)
 
+_quoted = json.encoder.encode_basestring
+"""What the writer of JSON does with a text; it would be made anew for every envelope."""
+
 Source = Annotated[str, StringConstraints(pattern=r"^/(members|services)/[a-z][a-z0-9-]{1,31}$")]
 Type = Annotated[str, StringConstraints(pattern=r"^allmende(\.[a-z_]+){3}\.v[1-9][0-9]?$")]
 
@@ -77,10 +80,10 @@ def seal(  # noqa: PLR0913 - the attributes of the specification
         "traceparent": traceparent,
         "causationid": causationid,
     }
-    present = {name: value for name, value in attributes.items() if value is not None}
-    return json.dumps(present, ensure_ascii=False).encode()[:-1] + b',"data":' + data_json + b"}"
+    present = [f'"{name}": {_quoted(value)}' for name, value in attributes.items() if value is not None]
+    return f"{{{', '.join(present)}".encode() + b',"data":' + data_json + b"}"
 
 
 def number(sealed: bytes, *, sequence: int, producerinstance: str) -> bytes:
     """Add the sequence given at publication to a sealed event."""
-    return sealed[:-1] + f',"sequence":"{sequence}","producerinstance":"{producerinstance}"}}'.encode()
+    return sealed[:-1] + b',"sequence":"%d","producerinstance":"%b"}' % (sequence, producerinstance.encode())

@@ -156,15 +156,36 @@ def member_command_subject(message: MessageType) -> str:
     return f"{message.noun}.{message.verb}"
 
 
-def member_live_subject(message: MessageType) -> str:
-    """Say where a member hears an event live: what is for everybody has a place of its own."""
-    subject = subjects.member_event_subject(message.service, message.noun, message.verb)
-    if Audience.EVERYONE in message.audiences:
-        return f"{_BULLETIN}.{subject.partition('.')[2]}"
-    return subject
+def member_live_roots(message: MessageType) -> tuple[str, ...]:
+    """Say under which roots a member hears an event live: what is for everybody has one of its own."""
+    if Audience.CIRCLE in message.audiences:
+        return (_BULLETIN, _EVENTS)
+    return (_BULLETIN,) if Audience.EVERYONE in message.audiences else (_EVENTS,)
 
 
 _BULLETIN = "bulletin"
+_EVENTS = "events"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+_LIFE = _table(
+    ("State", "Instance", "Who acts", "How"),
+    (
+        ("`offered`", "", "consumer", "`booking.accept` what the waiting list offers, or `booking.decline`"),
+        ("`pending_consumer`", "", "consumer", "`booking.approve` its own order, or `booking.decline`"),
+        ("`pending_provider`", "", "provider", "`booking.approve` or `booking.decline`"),
+        ("`in_progress`", "`creating`", "provider", "`booking.report`: `accepted`, milestones, `active`"),
+        ("`completed`, `partial`", "`active`, `suspended`", "provider", "the same, about a change"),
+        ("`completed`, `partial`", "`updating`", "provider", "`booking.report`: `active` or `failed`"),
+        ("`completed`, `partial`", "`terminating`", "provider", "`booking.report`: `dismantled`"),
+        ("`assessing_cancellation`", "`creating`", "provider", "`booking.concede` or `booking.decline`"),
+        ("`pending_cancellation`", "`terminating`", "provider", "`booking.report`: `dismantled`"),
+    ),
+)
 
 CONNECTING = f"""\
 **Connection.** Plain NATS. A member proves itself with an NKey (Ed25519), whose public half stands in the
@@ -174,30 +195,60 @@ that says otherwise is refused.
 
 **Messages.** CloudEvents 1.0 in structured JSON mode: UTF-8 without a byte order mark, at most
 {MESSAGE_BYTES_MAX:,} bytes, no key twice in one object, depth below 200. Commands are closed: an unknown
-field is refused. Events are open: pass over fields you do not know. Quantities and prices are decimal
-numbers written as text, money is an integer number of euro cents, moments carry their offset (RFC 3339),
-text for people is in Unicode NFC without hidden characters and without white space around it, UUIDs are in
-lower case with hyphens.
+field is refused. Events are open: pass over fields you do not know, and acknowledge and pass over types you
+do not know. Quantities and prices are decimal numbers written as text: calculate with them as decimals.
+Other numbers are integers, save in the answers to an order form; money is a number of euro cents. All but
+sums of money stay within 2^53: a reader that holds integers as floating point must refuse what is beyond.
+Days are those of Europe/Berlin, moments carry their offset (RFC 3339), text for people is in Unicode NFC
+without hidden characters and without white space around it, UUIDs are in lower case with hyphens.
 
 **Sending a command.** Publish it to its subject as a JetStream publish, with a UUID of your own as `id` and
 the header `Nats-Msg-Id: <type>:<id>:<digest>`, where the digest is the first 32 hexadecimal digits of the
 SHA-256 of the bytes of `data` as they stand in the body. The acknowledgement says that the command is
-stored, a duplicate included; it is not the outcome.
+stored, a duplicate included; it is not the outcome. Without an acknowledgement it may be stored or not.
 
-**Repeat until you see the outcome.** Send the same bytes with the same `id` and the same header again, for
-instance after 5, 10, 20, ... seconds, until an event arrives whose `causationid` is the command's `id`. The
-same `id` with the same content leads to the same outcome, however often it is sent. The same `id` with
-other content is refused (`id_conflict`).
+**Repeat until you see the outcome.** Send the command again with the same `id`, for instance after 5, 10,
+20, ... seconds, until an event arrives whose `causationid` is the command's `id` and whose type is one of
+the command's outcomes (others may have given the same id to commands of theirs). The same `id` with the
+same `data` leads to the same outcome, however often it is sent, by whichever of your processes; `time` and
+trace may differ. The same `id` with other `data` is refused (`id_conflict`). So derive the `id` from what
+is to be done, or keep it before you send, and with it whatever you could not make again, such as sealed
+data.
+
+For two minutes the stream takes a repetition under the same header for what it has already: its
+acknowledgement says `duplicate`, and nobody hears the repetition. To hear an outcome again sooner, as after
+a restart, append a colon and a text of your own to the header. An outcome told again goes to the sender
+only and is an event with an `id` of its own; its `causationid` is the same.
 
 **Receiving events.** Set the JetStream API prefix `{subjects.MEMBER_API_PREFIX}` and pull from the durable
 consumer `{subjects.event_durable("<member>")}` of the stream `{subjects.EVENT_STREAM}`, which exists
-already; acknowledge each event once it is stored on your side. Subscribe to `events.>` for what is meant for
+already; acknowledge each event explicitly (`AckExplicit`) once it is stored on your side. What is not
+acknowledged within 30 seconds comes again, and then not in its place. There is one durable consumer for
+each member: programs that pull from it share the events. Subscribe to `{_EVENTS}.>` for what is meant for
 you, and to `{_BULLETIN}.>` for what is meant for everybody, to hear it live, without a guarantee. An event
-may come twice: its `id` tells. `sequence` counts 1, 2, 3, ... for each `producerinstance` and audience; a
+may come twice: its `id` tells.
+
+**Noticing a loss.** The durable consumer delivers at `ev.<audience>.<service>.<noun>.<verb>`, where the
+audience is you or `{subjects.EVERYONE}`. `sequence` counts 1, 2, 3, ... for each `producerinstance` and
+audience; take the first number that you see of an instance as it is, and pass over those you have seen. A
 gap is a loss, to be made good by the queries.
 
-**Asking.** Send the plain JSON of the request to the query's subject with a reply inbox. The answer is plain
-JSON; a refusal comes with the header `Allmende-Rejected` and the body of a rejection.
+**Asking.** Send the plain JSON of the request to the query's subject with a reply inbox. The answer is
+plain JSON; a refusal comes with the header `Allmende-Rejected` and the body of a rejection. Ask again when
+nobody answers within some seconds, and after the refusal `unavailable`. A page names in `next_after` what
+to send as `after` for the next one; on the last page it is null.
+
+**The life of a booking.** The `id` of `booking.request` becomes the booking's id. `state` tells where the
+order stands, `instance` where the service does; `waits_for` says which side must act, `until` by when,
+before the clock decides. Act on what `ask.brokerage.booking.show` tells rather than on an event alone,
+which may be late: its `number` counts the changes, so that an id derived from booking, number and step is
+the same whenever the decision is.
+
+{_LIFE}
+**Sealed access data.** A member's public X25519 key for it stands in the register; a provider finds that of
+the consumer in `consumer_sealing_key` of `ask.brokerage.booking.show`. `access.share` carries a sealed box
+of libsodium (`crypto_box_seal`) in base64, with padding, and names the key in `sealed_to`. No query tells
+it again: keep `access.shared` when it comes.
 """
 
 _AUDIENCES = {
@@ -207,6 +258,7 @@ _AUDIENCES = {
     Audience.MEMBER: "the member concerned",
     Audience.EVERYONE: "every member",
     Audience.OFFICE: "the office",
+    Audience.CIRCLE: "those whom it concerns",
 }
 
 
@@ -224,11 +276,6 @@ def _roles(name: str) -> list[dict[str, str]]:
 
 def _said(roles: Iterable[dict[str, str]]) -> str:
     return ", ".join(f"{entry['role']} ({entry['scope']})" for entry in roles)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def _rejection_table() -> str:
@@ -250,7 +297,7 @@ def page() -> str:
     ]
     events = [
         (
-            f"`{member_live_subject(message)}`",
+            ", ".join(f"`{root}.{message.name}`" for root in member_live_roots(message)),
             f"[`{message.type}`]({_SCHEMA_FOLDER}/{message.name}.v{message.version}.json)",
             ", ".join(_heard_by(message)),
             message.summary,
@@ -364,10 +411,15 @@ def _ref(section: str, name: str) -> dict[str, str]:
 
 def _channel(message: MessageType) -> Schema:
     parts = (message.service, message.noun, message.verb)
+    parameters: Schema = {}
     if message.is_command:
         address, where = member_command_subject(message), "Answered with a JetStream acknowledgement."
     else:
-        address = member_live_subject(message)
+        roots = member_live_roots(message)
+        address = f"{roots[0] if len(roots) == 1 else '{root}'}.{message.name}"
+        if len(roots) > 1:
+            told = f"{_BULLETIN}, if it is told to every member, else {_EVENTS}."
+            parameters = {"root": {"enum": list(roots), "description": told}}
         where = (
             f"Live, without a guarantee. The durable consumer {subjects.event_durable('<member>')} delivers"
             f" the same body at {subjects.event_subject('<audience>', *parts)}."
@@ -377,6 +429,7 @@ def _channel(message: MessageType) -> Schema:
         "summary": message.summary,
         "description": where,
         "messages": {message.name: _ref("messages", message.name)},
+        **({"parameters": parameters} if parameters else {}),
     }
 
 
@@ -431,9 +484,10 @@ def _message(message: MessageType) -> Schema:
     if message.is_command:
         headers["properties"]["Nats-Msg-Id"] = {
             "type": "string",
-            "pattern": f"^{re.escape(message.type)}:{_UUID}:[0-9a-f]{{32}}$",
+            "pattern": f"^{re.escape(message.type)}:{_UUID}:[0-9a-f]{{32}}(:[!-~]{{1,64}})?$",
             "description": (
-                "The type, the id and the first 32 hexadecimal digits of the SHA-256 of data's bytes."
+                "The type, the id and the first 32 hexadecimal digits of the SHA-256 of data's bytes; "
+                "to hear an outcome again within two minutes, a text of one's own behind them."
             ),
         }
         headers["required"] = ["Nats-Msg-Id"]

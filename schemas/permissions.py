@@ -19,7 +19,7 @@ class Permission:
 
     Attributes:
         name: `<service>.<noun>.<verb>` of a command or query in the registry.
-        scope: `own` sees and touches what is one's own; `all` sees everybody's.
+        scope: `own` sees and touches what is one's own or shown to one; `all` sees everybody's.
     """
 
     role: Role
@@ -29,10 +29,13 @@ class Permission:
 
 TABLE: tuple[Permission, ...] = (
     Permission(Role.MEMBER, "catalog.offering.draft"),
+    Permission(Role.MEMBER, "catalog.offering.discard"),
     Permission(Role.MEMBER, "catalog.offering.publish"),
     Permission(Role.MEMBER, "catalog.offering.pause"),
     Permission(Role.MEMBER, "catalog.offering.resume"),
     Permission(Role.MEMBER, "catalog.offering.retire"),
+    Permission(Role.MEMBER, "catalog.attachment.store"),
+    Permission(Role.MEMBER, "catalog.attachment.remove"),
     Permission(Role.MEMBER, "brokerage.booking.request"),
     Permission(Role.MEMBER, "brokerage.booking.accept"),
     Permission(Role.MEMBER, "brokerage.booking.approve"),
@@ -50,7 +53,14 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.MEMBER, "brokerage.maintenance.update"),
     Permission(Role.MEMBER, "brokerage.breach.report"),
     Permission(Role.MEMBER, "billing.usage.report"),
-    Permission(Role.MEMBER, "catalog.offering.list", "all"),
+    Permission(Role.MEMBER, "catalog.offering.list"),
+    Permission(Role.MEMBER, "catalog.offering.show"),
+    Permission(Role.MEMBER, "catalog.offering.history"),
+    Permission(Role.MEMBER, "catalog.offering.compare"),
+    Permission(Role.MEMBER, "catalog.offering.search"),
+    Permission(Role.MEMBER, "catalog.offering.estimate"),
+    Permission(Role.MEMBER, "catalog.change.replay"),
+    Permission(Role.MEMBER, "catalog.attachment.read"),
     Permission(Role.MEMBER, "brokerage.booking.list"),
     Permission(Role.MEMBER, "brokerage.booking.show"),
     Permission(Role.MEMBER, "brokerage.maintenance.list"),
@@ -59,6 +69,13 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.OFFICE, "billing.levy.charge", "all"),
     Permission(Role.OFFICE, "billing.settlement.close", "all"),
     Permission(Role.OFFICE, "catalog.offering.list", "all"),
+    Permission(Role.OFFICE, "catalog.offering.show", "all"),
+    Permission(Role.OFFICE, "catalog.offering.history", "all"),
+    Permission(Role.OFFICE, "catalog.offering.compare", "all"),
+    Permission(Role.OFFICE, "catalog.offering.search", "all"),
+    Permission(Role.OFFICE, "catalog.offering.estimate", "all"),
+    Permission(Role.OFFICE, "catalog.change.replay", "all"),
+    Permission(Role.OFFICE, "catalog.attachment.read", "all"),
     Permission(Role.OFFICE, "brokerage.booking.list", "all"),
     Permission(Role.OFFICE, "brokerage.booking.show", "all"),
     Permission(Role.OFFICE, "brokerage.maintenance.list", "all"),

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import billing, brokerage, catalog, rejections
+from . import attachments, billing, brokerage, catalog, rejections
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -49,17 +49,17 @@ class MessageType:
     version: int = 1
     after_facts: bool = False
 
-    @property
+    @functools.cached_property
     def service(self) -> str:
         """The service that owns the message."""
         return self.name.split(".")[0]
 
-    @property
+    @functools.cached_property
     def noun(self) -> str:
         """What it is about."""
         return self.name.split(".")[1]
 
-    @property
+    @functools.cached_property
     def verb(self) -> str:
         """What is to be done, or was."""
         return self.name.split(".")[2]
@@ -117,6 +117,12 @@ MESSAGES: tuple[MessageType, ...] = (
         outcomes=("catalog.offering.drafted", "catalog.offering.rejected"),
     ),
     MessageType(
+        "catalog.offering.discard",
+        catalog.DiscardDraft,
+        "Throw a draft away.",
+        outcomes=("catalog.offering.discarded", "catalog.offering.rejected"),
+    ),
+    MessageType(
         "catalog.offering.publish",
         catalog.PublishOffering,
         "Publish an offering or its next revision.",
@@ -141,9 +147,31 @@ MESSAGES: tuple[MessageType, ...] = (
         outcomes=("catalog.offering.retired", "catalog.offering.rejected"),
     ),
     MessageType(
+        "catalog.attachment.store",
+        attachments.StoreAttachment,
+        "Send one part of an attachment.",
+        outcomes=(
+            "catalog.attachment.received",
+            "catalog.attachment.stored",
+            "catalog.attachment.rejected",
+        ),
+    ),
+    MessageType(
+        "catalog.attachment.remove",
+        attachments.RemoveAttachment,
+        "Take an attachment away.",
+        outcomes=("catalog.attachment.removed", "catalog.attachment.rejected"),
+    ),
+    MessageType(
         "catalog.offering.drafted",
         catalog.OfferingDrafted,
         "A draft is kept.",
+        audiences=(Audience.PROVIDER,),
+    ),
+    MessageType(
+        "catalog.offering.discarded",
+        catalog.DraftDiscarded,
+        "A draft is thrown away.",
         audiences=(Audience.PROVIDER,),
     ),
     MessageType(
@@ -192,6 +220,30 @@ MESSAGES: tuple[MessageType, ...] = (
         "catalog.offering.rejected",
         _REFUSED,
         "A command about an offering was refused.",
+        audiences=_TO_SENDER,
+    ),
+    MessageType(
+        "catalog.attachment.received",
+        attachments.AttachmentReceived,
+        "A part of an attachment is kept.",
+        audiences=(Audience.PROVIDER,),
+    ),
+    MessageType(
+        "catalog.attachment.stored",
+        attachments.AttachmentStored,
+        "An attachment is complete.",
+        audiences=(Audience.CIRCLE,),
+    ),
+    MessageType(
+        "catalog.attachment.removed",
+        attachments.AttachmentRemoved,
+        "An attachment is no longer there.",
+        audiences=(Audience.CIRCLE,),
+    ),
+    MessageType(
+        "catalog.attachment.rejected",
+        _REFUSED,
+        "A command about an attachment was refused.",
         audiences=_TO_SENDER,
     ),
     # brokerage
@@ -435,6 +487,38 @@ MESSAGES: tuple[MessageType, ...] = (
 
 QUERIES: tuple[QueryType, ...] = (
     QueryType("catalog.offering.list", catalog.ListOfferings, catalog.Offerings, "List offerings."),
+    QueryType("catalog.offering.show", catalog.ShowOffering, catalog.OfferingShown, "Show one offering."),
+    QueryType(
+        "catalog.offering.history",
+        catalog.ShowHistory,
+        catalog.History,
+        "List the revisions of an offering.",
+    ),
+    QueryType(
+        "catalog.offering.compare",
+        catalog.CompareRevisions,
+        catalog.Comparison,
+        "Tell what two revisions of an offering differ in.",
+    ),
+    QueryType("catalog.offering.search", catalog.SearchOfferings, catalog.Found, "Search offerings."),
+    QueryType(
+        "catalog.offering.estimate",
+        catalog.EstimateCosts,
+        catalog.Estimate,
+        "Estimate what a booking would cost.",
+    ),
+    QueryType(
+        "catalog.change.replay",
+        catalog.ReplayChanges,
+        catalog.Changes,
+        "Tell changes of the catalogue again.",
+    ),
+    QueryType(
+        "catalog.attachment.read",
+        attachments.ReadAttachment,
+        attachments.AttachmentPart,
+        "Read one part of an attachment.",
+    ),
     QueryType("brokerage.booking.list", brokerage.ListBookings, brokerage.Bookings, "List one's bookings."),
     QueryType(
         "brokerage.booking.show",

@@ -89,6 +89,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Das Bestellformular des Plans {plan} ist kein gültiges JSON Schema: {detail}",
         "The order form of plan {plan} is not a valid JSON Schema: {detail}",
     ),
+    "no_draft": (
+        "Zum Angebot {offering} gibt es keinen Entwurf.",
+        "There is no draft of the offering {offering}.",
+    ),
+    "unknown_revision": (
+        "Das Angebot {offering} hat keine Revision {revision}.",
+        "The offering {offering} has no revision {revision}.",
+    ),
+    "content_unreadable": (
+        "Teil {part} ist kein gültiges Base64 von {expected} Bytes.",
+        "Part {part} is not valid base64 of {expected} bytes.",
+    ),
+    "digest_wrong": (
+        "Der Inhalt von {name} passt nicht zu seiner Prüfsumme; bitte alle Teile neu senden.",
+        "The content of {name} does not match its digest; send all parts again.",
+    ),
+    "attachment_differs": (
+        "Die Angaben zu {name} weichen von denen der früheren Teile ab.",
+        "What is said about {name} differs from what its earlier parts said.",
+    ),
+    "attachments_full": (
+        "Die Anhänge des Angebots {offering} wären zusammen größer als {limit} Bytes.",
+        "The attachments of the offering {offering} would together exceed {limit} bytes.",
+    ),
+    "unknown_attachment": (
+        "Das Angebot {offering} hat keinen Anhang {sha256}.",
+        "The offering {offering} has no attachment {sha256}.",
+    ),
     # brokerage
     "details_invalid": (
         "Die Angaben passen nicht zum Bestellformular: {detail}",
@@ -141,6 +169,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_a_party": (
         "Die Buchung {booking} betrifft {member} nicht.",
         "{member} is not a party to the booking {booking}.",
+    ),
+    "provider_only": (
+        "Das steht bei der Buchung {booking} nur dem Bereitsteller zu.",
+        "With the booking {booking} this is for the provider only.",
     ),
     "not_now": (
         "Im Stand {state} der Buchung ist »{action}« für diese Seite nicht vorgesehen.",

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .columns import joined
 from .messages import Incoming
 
 _CLAIM = text("""
     insert into inbox (id, sender, type, digest)
-    select * from unnest(cast(:ids as uuid[]), cast(:senders as text[]), cast(:types as text[]),
-                         cast(:digests as bytea[]))
+    select id::uuid, sender, type, digest::bytea
+    from unnest(string_to_array(:ids, E'\\x1f', E'\\x1e'),
+                string_to_array(:senders, E'\\x1f', E'\\x1e'),
+                string_to_array(:types, E'\\x1f', E'\\x1e'),
+                string_to_array(:digests, E'\\x1f', E'\\x1e')) u (id, sender, type, digest)
     on conflict do nothing
     returning id::text, sender, type
 """)
@@ -22,8 +26,10 @@ _CLAIM = text("""
 _KNOWN = text("""
     select i.id::text, i.sender, i.type, i.digest
     from inbox i
-    join unnest(cast(:ids as uuid[]), cast(:senders as text[]), cast(:types as text[])) k (id, sender, type)
-      on i.id = k.id and i.sender = k.sender and i.type = k.type
+    join unnest(string_to_array(:ids, E'\\x1f', E'\\x1e'),
+                string_to_array(:senders, E'\\x1f', E'\\x1e'),
+                string_to_array(:types, E'\\x1f', E'\\x1e')) k (id, sender, type)
+      on i.id = k.id::uuid and i.sender = k.sender and i.type = k.type
 """)
 
 
@@ -52,11 +58,12 @@ async def claim(tx: AsyncConnection, messages: Sequence[Incoming]) -> Claimed:
     if not ordered:
         return Claimed([], [], [])
     names = {
-        "ids": [key[0] for key in ordered],
-        "senders": [key[1] for key in ordered],
-        "types": [key[2] for key in ordered],
+        "ids": joined(key[0] for key in ordered),
+        "senders": joined(key[1] for key in ordered),
+        "types": joined(key[2] for key in ordered),
     }
-    rows = await tx.execute(_CLAIM, {**names, "digests": [first[key].digest for key in ordered]})
+    digests = joined(f"\\x{first[key].digest.hex()}" for key in ordered)
+    rows = await tx.execute(_CLAIM, {**names, "digests": digests})
     new = {tuple(row) for row in rows}
     known: dict[tuple[str, str, str], bytes] = {}
     if len(new) < len(first):

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from allmende.schemas import registry, subjects
 from allmende.schemas.rejections import rejected
 
-from . import inbox, outbox, telemetry
+from . import inbox, outbox, telemetry, wire
 from .barrier import FactBarrier
 from .clock import Clock
 from .dead_letters import DeadLetter, dead_letter
@@ -268,8 +268,8 @@ class BatchLoop:
                     recovered = True
                 copies = copies or self._publisher.address(committed.letters)
                 await self._publisher.publish(copies)
-                for delivery in committed.deliveries:
-                    await self._connection.publish(delivery.reply, b"+ACK")
+                done = [wire.acknowledged(delivery.reply) for delivery in committed.deliveries]
+                await wire.send(self._connection, done)
                 self._inflow.let_go(committed.deliveries)
             except (NotStored, NatsError, OSError) as error:
                 self.trouble = f"the event stream cannot be reached: {_first_line(error)}"

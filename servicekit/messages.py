@@ -1,6 +1,7 @@
 """What comes in and what goes out of a batch, and the way from bytes to the one."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -16,14 +17,19 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Delivery:
-    """A message as the stream delivered it."""
+    """A message as the stream delivered it.
+
+    Attributes:
+        read: what `decode` made of it, once it has.
+    """
 
     subject: str
     body: bytes
     reply: str
     headers: Mapping[str, str] | None = None
+    read: "Incoming | Unprocessable | None" = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def origin(self) -> str:
@@ -83,6 +89,7 @@ class Outgoing:
         parties: the members behind the audiences that the registry names; one, or several where an audience
             is a circle. A circle of everybody is `subjects.EVERYONE`.
         message: only needed where the payload does not tell (rejections).
+        data_json: the payload as `model_dump_json` writes it, where its maker needed that too.
     """
 
     data: Contract
@@ -90,6 +97,7 @@ class Outgoing:
     subject: str | None = None
     parties: Mapping[Audience, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
     message: MessageType | None = None
+    data_json: str | None = None
 
 
 def refuse(cause: Incoming, reason: Rejected) -> Outgoing:
@@ -108,37 +116,45 @@ def digest_of(data: Contract) -> bytes:
 
 def decode(delivery: Delivery) -> Incoming | Unprocessable:
     """Read a delivery. The sender is taken from the subject, which the server wrote, never from the body."""
-    if delivery.subject.startswith("cmd."):
-        return _decode_command(delivery)
-    return _decode_fact(delivery)
+    if delivery.read is None:
+        is_command = delivery.subject.startswith("cmd.")
+        delivery.read = _decode_command(delivery) if is_command else _decode_fact(delivery)
+    return delivery.read
 
 
-def _decode_command(delivery: Delivery) -> Incoming | Unprocessable:
+@functools.lru_cache(maxsize=4096)
+def _command_on(subject: str) -> tuple[str, MessageType] | str:
+    """Tell the member and the command of a subject, or the command's name if there is no such command."""
     try:
-        parts = subjects.CommandSubject.parse(delivery.subject)
+        parts = subjects.CommandSubject.parse(subject)
     except ValueError:
-        return Unprocessable(delivery, rejected("unknown_command", command=delivery.subject[:100]))
+        return subject
     name = f"{parts.service}.{parts.noun}.{parts.verb}"
     try:
         message = registry.message(name)
     except KeyError:
-        message = None
-    if message is None or not message.is_command:
-        return Unprocessable(delivery, rejected("unknown_command", command=name[:100]))
+        return name
+    return (parts.member, message) if message.is_command else name
+
+
+def _decode_command(delivery: Delivery) -> Incoming | Unprocessable:
+    command = _command_on(delivery.subject)
+    if isinstance(command, str):
+        return Unprocessable(delivery, rejected("unknown_command", command=command[:100]))
+    member, message = command
     try:
         envelope: CloudEvent[Contract] = read(message.envelope, delivery.body)
     except Unreadable as error:
         reason = rejected(error.code, error.field, field=error.field, detail=error.detail)
-        return Unprocessable(delivery, reason, parts.member, message, _id_in(delivery.body))
+        return Unprocessable(delivery, reason, member, message, _id_in(delivery.body))
     if envelope.type != message.type:
         reason = rejected("wrong_type", "type", found=envelope.type, expected=message.type)
-        return Unprocessable(delivery, reason, parts.member, message, envelope.id)
-    if envelope.source != f"/members/{parts.member}":
-        expected = f"/members/{parts.member}"
+        return Unprocessable(delivery, reason, member, message, envelope.id)
+    if envelope.source != (expected := f"/members/{member}"):
         reason = rejected("foreign_source", "source", found=envelope.source, expected=expected)
-        return Unprocessable(delivery, reason, parts.member, message, envelope.id)
+        return Unprocessable(delivery, reason, member, message, envelope.id)
     traceparent = envelope.traceparent or _traceparent_in(delivery.headers)
-    return Incoming(message, parts.member, envelope.id, envelope.data, digest_of(envelope.data), traceparent)
+    return Incoming(message, member, envelope.id, envelope.data, digest_of(envelope.data), traceparent)
 
 
 def _decode_fact(delivery: Delivery) -> Incoming | Unprocessable:

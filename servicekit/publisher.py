@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from allmende.schemas import subjects
 from allmende.schemas.envelope import number
 
-from . import telemetry
+from . import telemetry, wire
 from .outbox import Letter
 
 ATOMIC_BATCH_MAX = 1000
@@ -50,6 +50,15 @@ class Copy:
         if self.traceparent is None:
             return {"Nats-Msg-Id": self.message_id}
         return {"Nats-Msg-Id": self.message_id, "traceparent": self.traceparent}
+
+    def in_batch(self, batch_id: str, position: int) -> bytes:
+        """What is sent of it within an atomic batch."""
+        trace = f"traceparent: {self.traceparent}\r\n" if self.traceparent else ""
+        headers = (
+            f"Nats-Msg-Id: {self.message_id}\r\n{trace}"
+            f"Nats-Batch-Id: {batch_id}\r\nNats-Batch-Sequence: {position}\r\n"
+        )
+        return wire.encoded(self.subject, self.body, headers)
 
 
 class Publisher:
@@ -165,19 +174,16 @@ class Publisher:
     async def _atomically(self, copies: Sequence[Copy]) -> bool:
         """Store all or nothing; False when the server refuses, as it does when it knows one of the ids."""
         batch_id = uuid.uuid4().hex
-        last = len(copies)
+        headers = copies[-1].headers | {
+            "Nats-Batch-Id": batch_id,
+            "Nats-Batch-Sequence": str(len(copies)),
+            "Nats-Batch-Commit": "1",
+        }
         try:
-            for position, copy in enumerate(copies[:-1], 1):
-                headers = copy.headers
-                headers["Nats-Batch-Id"] = batch_id
-                headers["Nats-Batch-Sequence"] = str(position)
-                await self._connection.publish(copy.subject, copy.body, headers=headers)
-            headers = copies[-1].headers
-            headers |= {
-                "Nats-Batch-Id": batch_id,
-                "Nats-Batch-Sequence": str(last),
-                "Nats-Batch-Commit": "1",
-            }
+            await wire.send(
+                self._connection,
+                [copy.in_batch(batch_id, position) for position, copy in enumerate(copies[:-1], 1)],
+            )
             answer = await self._connection.request(
                 copies[-1].subject, copies[-1].body, headers=headers, timeout=_ACK_SECONDS
             )

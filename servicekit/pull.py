@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from .messages import Delivery
+from .messages import Delivery, decode
 
 EXPIRES_SECONDS = 5.0
 """How long a pull request lives. Bounds the silence after a request was lost on the way."""
@@ -22,6 +22,9 @@ WAITING_MAX = 5_000
 WAITING_BYTES_MAX = 64 << 20
 FACTS = "fact"
 """The origin of what services tell each other."""
+_READ_AHEAD_BYTES_MAX = 2 << 20
+"""Messages are read on arrival, while the database works on an earlier batch, unless so much waits already:
+what is read takes several times the room."""
 _REQUEST_BYTES_MAX = 8 << 20
 _REFUSED_PAUSE_SECONDS = 0.25
 _OPEN_MAX = 2
@@ -49,6 +52,8 @@ class Inflow:
         self._bytes += len(delivery.body)
         self._queues.setdefault(delivery.origin, collections.deque()).append(delivery)
         self._arrived.set()
+        if self._bytes < _READ_AHEAD_BYTES_MAX:
+            decode(delivery)
 
     def let_go(self, deliveries: Iterable[Delivery]) -> None:
         """These are acknowledged: if they come again, the acknowledgement was lost."""

@@ -23,11 +23,16 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Caller:
-    """Who asks, as the connection proved it, and how far the answer may reach."""
+    """Who asks, as the connection proved it, and how far the answer may reach.
+
+    Attributes:
+        classes: the member's class in each provider's own scheme.
+    """
 
     member: str
     role: Role
     sees_all: bool
+    classes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 PAGE_BYTES_MAX = 400 * 1024
@@ -93,6 +98,7 @@ def _subscribe(
             request = read(query.request, message.body or b"{}")
         except Unreadable as error:
             return rejected(error.code, error.field, field=error.field, detail=error.detail)
-        caller = Caller(member.id, member.role, permissions.sees_all(member.role, query.name))
+        sees_all = permissions.sees_all(member.role, query.name)
+        caller = Caller(member.id, member.role, sees_all, member.classes)
         async with engine.connect() as connection:
             return await answer(connection, caller, request)

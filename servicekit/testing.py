@@ -66,6 +66,7 @@ class Someone:
     id: str
     land: Land = "Hessen"
     classes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sealing_key: str | None = None
 
 
 class Sandbox:
@@ -184,6 +185,7 @@ class Sandbox:
                 land=each.land,
                 classes=dict(each.classes),
                 key=keep_key(self.key_file(each.id)),
+                sealing_key=each.sealing_key,
             )
             for each in everybody
         ]

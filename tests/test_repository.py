@@ -1,5 +1,6 @@
 """What the repository promises as a whole: it names nobody's machine, its links and lock files hold."""
 
+import json
 import os
 import re
 import shutil
@@ -134,6 +135,22 @@ def test_every_declared_dependency_is_locked(lock: str, extra: str) -> None:
         or not requirement.specifier.contains(pin)
     ]
     assert missing == []
+
+
+def test_node_is_locked() -> None:
+    [wanted] = declared(PROJECT["dependency-groups"]["node"])
+    assert [name for name, pin in locked("requirements-node.txt").items() if pin in wanted.specifier] == [
+        wanted.name
+    ]
+
+
+def test_npm_packages_are_locked_by_hash() -> None:
+    lock = json.loads((ROOT / "docs/examples/javascript/package-lock.json").read_text("utf-8"))
+    packages = [package for path, package in lock["packages"].items() if path]
+    assert packages
+    for package in packages:
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package
 
 
 def test_the_lock_for_development_holds_the_one_for_running() -> None:

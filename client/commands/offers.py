@@ -1,20 +1,21 @@
-"""Offerings on the command line: applying a file, listing, showing."""
+"""Offerings on the command line: applying a file, keeping drafts, listing, showing, comparing."""
 
 import difflib
+import json
 import typing
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from allmende.client.market import Market, Unanswered
 from allmende.client.offering_file import CHARACTERS_MAX, Mistakes, read_offerings
-from allmende.client.output import Column, Format, Listing, as_yaml
-from allmende.schemas.catalog import Category, Offering, OfferingSummary
+from allmende.client.output import Column, Format, Kind, Listing, as_yaml
+from allmende.schemas.catalog import Category, Offering, OfferingDrafted, OfferingPublished, OfferingShown
 from allmende.schemas.rejections import Rejection, rejected
 
 from .files import read_text
 from .language import hint, language, refusal, say, tell
 from .session import Session
-from .stop import NOT_FOUND, USAGE, Stop, exit_code_of
+from .stop import USAGE, Stop, exit_code_of
 
 _APPLIED = (
     Column("offering", "Angebot", "Offering"),
@@ -29,12 +30,26 @@ _LISTED = (
     Column("state", "Stand", "State"),
     Column("revision", "Revision", "Revision"),
 )
-_STATES = {
+_REVISIONS = (
+    Column("revision", "Revision", "Revision"),
+    Column("published_at", "Veröffentlicht", "Published", Kind.INSTANT),
+    Column("title", "Titel", "Title"),
+    Column("tariffs", "Tarifversionen", "Tariff versions"),
+)
+_DIFFERENCES = (
+    Column("path", "Stelle", "Place"),
+    Column("before", "Vorher", "Before"),
+    Column("after", "Nachher", "After"),
+)
+STATES = {
     "new": ("neu", "new"),
     "changed": ("geändert", "changed"),
     "unchanged": ("unverändert", "unchanged"),
     "checked": ("geprüft", "checked"),
+    "drafted": ("Entwurf abgelegt", "draft kept"),
+    "draft": ("Entwurf", "draft"),
     "published": ("veröffentlicht", "published"),
+    "paused": ("angehalten", "paused"),
     "retired": ("geschlossen", "retired"),
     "refused": ("abgelehnt", "refused"),
 }
@@ -45,21 +60,39 @@ async def apply(session: Session, file: str, *, dry_run: bool) -> int:
     offerings = _read(file)
     if dry_run:
         return await _rehearse(session, offerings)
-    rows: list[dict[str, Any]] = []
-    refusals: list[Rejection] = []
     async with session.market() as market:
-        current = await _current(market)
-        for offering in offerings:
-            row, refused = await _publish(market, offering, current.get(offering.offering_id))
-            rows.append(row)
-            refusals += [refused] if refused else []
-    _show_applied(session, rows)
+        results = [await _publish(market, offering) for offering in offerings]
+    code = _finish(session, results)
+    if code == 0:
+        hint("allmende offer list zeigt den Katalog", "allmende offer list shows the catalogue")
+    return code
+
+
+async def draft(session: Session, file: str) -> int:
+    """Keep the offerings of a file as drafts."""
+    offerings = _read(file)
+    async with session.market() as market:
+        results = [await _keep(market, offering) for offering in offerings]
+    code = _finish(session, results)
+    if code == 0:
+        hint(
+            "allmende offer diff ANGEBOT --draft vergleicht mit dem Veröffentlichten, "
+            "allmende offer apply veröffentlicht",
+            "allmende offer diff OFFERING --draft compares with what is published, "
+            "allmende offer apply publishes",
+        )
+    return code
+
+
+Result = tuple[dict[str, Any], Rejection | None]
+
+
+def _finish(session: Session, results: Sequence[Result]) -> int:
+    _show_applied(session, [row for row, _ in results])
+    refusals = [refused for _, refused in results if refused is not None]
     for refused in refusals:
         tell(refused.message_de, refused.message_en)
-    if refusals:
-        return exit_code_of(refusals[0])
-    hint("allmende offer list zeigt den Katalog", "allmende offer list shows the catalogue")
-    return 0
+    return exit_code_of(refusals[0]) if refusals else 0
 
 
 def _read(file: str) -> list[Offering]:
@@ -70,27 +103,44 @@ def _read(file: str) -> list[Offering]:
         raise Stop("\n".join(mistake.text(name, language()) for mistake in error.mistakes)) from None
 
 
-async def _current(market: Market) -> dict[str, OfferingSummary]:
-    return {summary.offering.offering_id: summary async for summary in market.offerings()}
+async def _current(market: Market, offering: Offering) -> OfferingShown | None:
+    """What is published under the same id, if anything is."""
+    found = await market.offering(offering.offering_id)
+    if isinstance(found, OfferingShown):
+        return found
+    if found.code != "unknown_offering":
+        raise refusal(found)
+    return None
 
 
-async def _publish(
-    market: Market, offering: Offering, before: OfferingSummary | None
-) -> tuple[dict[str, Any], Rejection | None]:
+async def _publish(market: Market, offering: Offering) -> Result:
+    before = await _current(market, offering)
     if _is_unchanged(offering, before):
         return _row(offering, "unchanged", before), None
     outcome = await market.publish(offering)
+    return _result(offering, "changed" if before else "new", before, outcome)
+
+
+async def _keep(market: Market, offering: Offering) -> Result:
+    return _result(offering, "drafted", None, await market.draft(offering))
+
+
+def _result(
+    offering: Offering,
+    state: str,
+    before: OfferingShown | None,
+    outcome: OfferingPublished | OfferingDrafted | Rejection,
+) -> Result:
     if isinstance(outcome, Rejection):
         return _row(offering, "refused", before) | {"reason": outcome.model_dump(mode="json")}, outcome
-    row = _row(offering, "changed" if before else "new", before)
-    return row | {"revision": outcome.revision}, None
+    return _row(offering, state, before) | {"revision": outcome.revision}, None
 
 
-def _is_unchanged(offering: Offering, before: OfferingSummary | None) -> bool:
+def _is_unchanged(offering: Offering, before: OfferingShown | None) -> bool:
     return before is not None and before.state == "published" and before.offering == offering
 
 
-def _row(offering: Offering, state: str, before: OfferingSummary | None) -> dict[str, Any]:
+def _row(offering: Offering, state: str, before: OfferingShown | None) -> dict[str, Any]:
     return {
         "offering": offering.offering_id,
         "state": state,
@@ -103,11 +153,11 @@ def _show_applied(session: Session, rows: list[dict[str, Any]]) -> None:
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"state": say(*_STATES[row["state"]])}
+    return row | {"state": say(*STATES[row["state"]])}
 
 
 async def _rehearse(session: Session, offerings: Sequence[Offering]) -> int:
-    current = await _reachable(session)
+    current = await _reachable(session, offerings)
     rows = []
     for offering in offerings:
         before = (current or {}).get(offering.offering_id)
@@ -126,10 +176,10 @@ async def _rehearse(session: Session, offerings: Sequence[Offering]) -> int:
     return 0
 
 
-async def _reachable(session: Session) -> dict[str, OfferingSummary] | None:
+async def _reachable(session: Session, offerings: Sequence[Offering]) -> dict[str, OfferingShown] | None:
     try:
         async with session.market() as market:
-            return await _current(market)
+            found = [await _current(market, offering) for offering in offerings]
     except (Stop, Unanswered) as error:
         reason = error.sentence if isinstance(error, Stop) else str(error)
         tell(
@@ -137,9 +187,10 @@ async def _reachable(session: Session) -> dict[str, OfferingSummary] | None:
             f"Only the file is checked, not compared with the market: {reason}",
         )
         return None
+    return {each.offering.offering_id: each for each in found if each is not None}
 
 
-def _difference(before: OfferingSummary, after: Offering) -> str:
+def _difference(before: OfferingShown, after: Offering) -> str:
     old, new = (as_yaml(document_of(each)).splitlines(keepends=True) for each in (before.offering, after))
     names = say(f"Revision {before.revision}", f"revision {before.revision}"), say("Datei", "file")
     return "".join(difflib.unified_diff(old, new, *names, n=2))
@@ -151,8 +202,8 @@ def document_of(offering: Offering) -> dict[str, Any]:
     return document
 
 
-async def show_all(session: Session, category: str | None) -> None:
-    """List the catalogue."""
+async def show_all(session: Session, category: str | None, *, drafts: bool) -> None:
+    """List the catalogue, or one's own drafts."""
     if category is not None and category not in typing.get_args(Category):
         allowed = ", ".join(typing.get_args(Category))
         raise Stop(
@@ -163,36 +214,94 @@ async def show_all(session: Session, category: str | None) -> None:
             USAGE,
         )
     async with session.market() as market:
-        summaries = [each async for each in _of_category(market, category)]
+        found = market.offerings(typing.cast("Category | None", category), drafts=drafts)
+        summaries = [each async for each in found]
     rows = [
         {
             "offering": each.offering.offering_id,
             "title": each.offering.title,
             "category": each.offering.category,
             "plans": ", ".join(plan.plan_id for plan in each.offering.plans),
-            "state": say(*_STATES[each.state]),
+            "state": say(*STATES[each.state]),
             "revision": each.revision,
         }
         for each in summaries
     ]
     listing = Listing(_LISTED, rows, [each.model_dump(mode="json") for each in summaries])
-    if not session.empty(listing, "Der Katalog ist leer.", "The catalogue is empty."):
+    empty = ("Es gibt keine Entwürfe.", "There are no drafts.")
+    if not session.empty(
+        listing, *(empty if drafts else ("Der Katalog ist leer.", "The catalogue is empty."))
+    ):
         session.show(listing)
         hint("allmende booking request ANGEBOT PLAN bucht", "allmende booking request OFFERING PLAN books")
     else:
         hint("allmende offer apply -f DATEI veröffentlicht", "allmende offer apply -f FILE publishes")
 
 
-def _of_category(market: Market, category: str | None) -> AsyncIterator[OfferingSummary]:
-    return market.offerings(typing.cast("Category | None", category))
-
-
-async def show(session: Session, offering_id: str) -> None:
+async def show(session: Session, offering_id: str, *, revision: int | None, draft: bool) -> None:
     """Show one offering in the form that `offer apply` reads; a table would not hold it."""
     async with session.market() as market:
-        found = (await _current(market)).get(offering_id)
-    if found is None:
-        reason = rejected("unknown_offering", offering=offering_id).as_rejection("catalog.offering.show")
-        raise Stop(say(reason.message_de, reason.message_en), NOT_FOUND)
+        found = await market.offering(offering_id, revision=revision, draft=draft)
+    if isinstance(found, Rejection):
+        raise refusal(found)
     form = Format.YAML if session.form in {Format.TABLE, Format.CSV} else session.form
     Session(form=form).show(Listing((), (), document_of(found.offering)))
+    state = say(*STATES[found.state])
+    tell(f"Revision {found.revision}, {state}", f"revision {found.revision}, {state}")
+
+
+async def history(session: Session, offering_id: str) -> None:
+    """Show the revisions of an offering."""
+    async with session.market() as market:
+        found = await market.revisions(offering_id)
+    if isinstance(found, Rejection):
+        raise refusal(found)
+    rows = [
+        {
+            "revision": each.revision,
+            "published_at": each.published_at,
+            "title": each.title,
+            "tariffs": ", ".join(f"{plan} {version}" for plan, version in each.tariffs.items()),
+        }
+        for each in found
+    ]
+    session.show(Listing(_REVISIONS, rows, [each.model_dump(mode="json") for each in found]))
+    hint(
+        f"allmende offer diff {offering_id} vergleicht zwei",
+        f"allmende offer diff {offering_id} compares two",
+    )
+
+
+async def compare(
+    session: Session, offering_id: str, earlier: int | None, later: int | None, *, draft: bool
+) -> None:
+    """Show what two revisions differ in; the newest and the one before, unless others are named."""
+    async with session.market() as market:
+        first = earlier or await _before(market, offering_id, later, draft=draft)
+        found = await market.compare(offering_id, first, later, draft=draft)
+    if isinstance(found, Rejection):
+        raise refusal(found)
+    rows = [
+        {"path": each.path, "before": _value(each.before), "after": _value(each.after)}
+        for each in found.differences
+    ]
+    listing = Listing(_DIFFERENCES, rows, found.model_dump(mode="json"))
+    if not session.empty(listing, "Kein Unterschied.", "No difference."):
+        session.show(listing)
+    if not found.complete:
+        tell("Weitere Unterschiede passen nicht hierher.", "Further differences do not fit here.")
+
+
+async def _before(market: Market, offering_id: str, later: int | None, *, draft: bool) -> int:
+    if later is not None:
+        return max(later - 1, 1)
+    now = await market.offering(offering_id)
+    if isinstance(now, Rejection):
+        raise refusal(now)
+    return now.newest if draft else max(now.newest - 1, 1)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -75,15 +75,19 @@ class Session:
     key: str = ""
     form: Format = Format.TABLE
 
-    def key_file(self) -> Path:
-        """Where the member's key lies.
+    @property
+    def key_folder(self) -> Path:
+        """Where keys lie unless a command says otherwise."""
+        return Path(os.environ.get("ALLMENDE_HOME") or ".allmende") / "keys"
+
+    def known_member(self) -> str:
+        """The member to act as.
 
         Raises:
-            Stop: the member is not named, or there is no key.
+            Stop: it is not named, or this is no name.
         """
-        folder = Path(os.environ.get("ALLMENDE_HOME") or ".allmende") / "keys"
         if not self.member:
-            raise Stop(_no_member(folder), USAGE)
+            raise Stop(_no_member(self.key_folder), USAGE)
         if not _MEMBER.fullmatch(self.member):
             raise Stop(
                 say(
@@ -92,7 +96,16 @@ class Session:
                 ),
                 USAGE,
             )
-        path = Path(self.key) if self.key else folder / f"{self.member}.nk"
+        return self.member
+
+    def key_file(self) -> Path:
+        """Where the member's key lies.
+
+        Raises:
+            Stop: the member is not named, or there is no key.
+        """
+        member = self.known_member()
+        path = Path(self.key) if self.key else self.key_folder / f"{member}.nk"
         if not self.key and not path.exists():
             raise Stop(
                 say(

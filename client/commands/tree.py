@@ -8,43 +8,31 @@ from typing import Annotated
 
 import typer
 
+from .booking_tree import booking
 from .language import both
+from .notice_tree import access, breach, maintenance
+from .offer_tree import offer
 from .root import app
 from .session import Session, Work, connected
+from .typed import File, group
 
 __all__ = ["app"]
 
 
-def _group(german: str, english: str) -> typer.Typer:
-    return typer.Typer(
-        help=both(german, english),
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-    )
-
-
-offer = _group("Angebote veröffentlichen und ansehen", "Publish and view offerings")
-booking = _group("Buchen und Buchungen ansehen", "Book and view bookings")
-usage = _group("Verbrauch melden", "Report usage")
-settlement = _group("Abrechnungen ansehen", "View settlements and statements")
-event = _group("Ereignissen folgen", "Follow events")
+usage = group("Verbrauch melden", "Report usage")
+settlement = group("Abrechnungen ansehen", "View settlements and statements")
+event = group("Ereignissen folgen", "Follow events")
 for _name, _below in (
     ("offer", offer),
     ("booking", booking),
+    ("access", access),
+    ("maintenance", maintenance),
+    ("breach", breach),
     ("usage", usage),
     ("settlement", settlement),
     ("event", event),
 ):
     app.add_typer(_below, name=_name)
-
-
-File = Annotated[
-    str,
-    typer.Option(
-        "--file", "-f", metavar="FILE|-", help=both("Datei, - für die Standardeingabe", "File, - for stdin")
-    ),
-]
 
 
 @app.command(help=both("Verbindung, Schlüssel und Dienste prüfen", "Check connection, key and services"))
@@ -54,126 +42,6 @@ def doctor(session: Session) -> Work:
     from .doctor import examine
 
     return examine(session)
-
-
-@offer.command(
-    "apply",
-    help=both(
-        "Angebote einer Datei (YAML, JSON) veröffentlichen; Unverändertes bleibt, wie es ist",
-        "Publish the offerings of a file (YAML, JSON); what is unchanged stays as it is",
-    ),
-)
-@connected
-def offer_apply(
-    session: Session,
-    file: File,
-    *,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help=both("Nur prüfen und Unterschiede zeigen", "Only check and show differences")
-        ),
-    ] = False,
-) -> Work:
-    """Publish a file."""
-    from .offers import apply
-
-    return apply(session, file, dry_run=dry_run)
-
-
-@offer.command("list", help=both("Den Katalog zeigen", "Show the catalogue"))
-@connected
-def offer_list(
-    session: Session,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            metavar="compute|hosting|groupware|directory", help=both("Nur diese Art", "Only this category")
-        ),
-    ] = None,
-) -> Work:
-    """List the catalogue."""
-    from .offers import show_all
-
-    return show_all(session, category)
-
-
-Offered = Annotated[
-    str, typer.Argument(metavar="OFFERING", help=both("Angebot: ANBIETER/NAME", "PROVIDER/NAME"))
-]
-
-
-@offer.command(
-    "show",
-    help=both("Ein Angebot zeigen, wie apply es liest", "Show an offering the way apply reads it"),
-)
-@connected
-def offer_show(session: Session, offering: Offered) -> Work:
-    """Show one offering."""
-    from .offers import show
-
-    return show(session, offering)
-
-
-@booking.command("request", help=both("Einen Plan buchen", "Book a plan"))
-@connected
-def booking_request(  # noqa: PLR0913 - a booking's own fields
-    session: Session,
-    offering: Offered,
-    plan: Annotated[
-        str, typer.Argument(metavar="PLAN", help=both("Plan des Angebots", "The offering's plan"))
-    ],
-    *,
-    start: Annotated[
-        str, typer.Option(metavar="DATE", help=both("Erster Tag, JJJJ-MM-TT", "First day, YYYY-MM-DD"))
-    ],
-    quantity: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help=both(
-                "Ein Bestellfeld, etwa vcpu=8; mehrfach möglich", "A field, such as vcpu=8; repeatable"
-            ),
-        ),
-    ] = None,
-    end: Annotated[str | None, typer.Option(metavar="DATE", help=both("Letzter Tag", "Last day"))] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help=both("Eigenes Zeichen für Abrechnungen", "Own words for statements")
-        ),
-    ] = None,
-    booking_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="UUID",
-            help=both("Kennung, die eine Wiederholung harmlos macht", "Id that makes a repetition harmless"),
-        ),
-    ] = None,
-) -> Work:
-    """Book a plan."""
-    from .bookings import request
-
-    return request(
-        session,
-        offering,
-        plan,
-        quantities=quantity or [],
-        start=start,
-        end=end,
-        reference=reference,
-        booking_id=booking_id,
-    )
-
-
-@booking.command("list", help=both("Eigene Buchungen zeigen", "Show one's bookings"))
-@connected
-def booking_list(session: Session) -> Work:
-    """List bookings."""
-    from .bookings import show_all
-
-    return show_all(session)
 
 
 @usage.command(

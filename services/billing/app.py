@@ -12,5 +12,5 @@ service = Service(
     facts=("brokerage.>",),
     migrations=Path(__file__).parent / "migrations",
     handler=lambda settings: BillingHandler(settings.register, settings.park_seconds),
-    answers=ANSWERS,
+    answers=lambda _: ANSWERS,
 )

@@ -1,13 +1,16 @@
 """Settlements, statements, charge lines and the ledger: written once, read ever after."""
 
+import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
 
+from .reckoning import Standing
 from .settlement import Closing
 
 _SAVE_SETTLEMENT = text("""
@@ -28,6 +31,30 @@ _SAVE_LINES = text("""
     from unnest(cast(:lines as int[]), cast(:payers as text[]), cast(:payees as text[]),
                 cast(:amounts as bigint[]), cast(:documents as text[]))
          u (line, payer, payee, amount_cents, document)
+""")
+
+# The step follows from those before it; if another closing wrote the same one meanwhile, the key refuses it.
+_SAVE_COMPONENT_CHARGES = text("""
+    insert into component_charge
+        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line)
+    select u.booking_id, u.component, u.terms, u.charged_for,
+           1 + (select count(*) from component_charge c
+                where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
+                  and c.charged_for = u.charged_for),
+           u.first_day, :settlement_id, u.line
+    from unnest(cast(:bookings as uuid[]), cast(:components as text[]), cast(:terms as bigint[]),
+                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]))
+         u (booking_id, component, terms, charged_for, first_day, line)
+""")
+
+_STANDING = text("""
+    select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+    from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
+    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since
+    join charge_line l using (settlement_id, line)
+    join settlement s using (settlement_id)
+    order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
 _SAVE_ENTRIES = text("""
@@ -71,6 +98,7 @@ async def save(tx: AsyncConnection, closing: Closing) -> None:
         },
     )
     await _save_lines(tx, settlement.settlement_id, closing.lines)
+    await _save_component_charges(tx, settlement.settlement_id, closing.lines)
     await _save_entries(tx, about, closing)
 
 
@@ -87,6 +115,36 @@ async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[C
             "documents": [line.model_dump_json() for line in found],
         },
     )
+
+
+async def _save_component_charges(
+    tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]
+) -> None:
+    """Keep which component was charged, or taken back, by which line."""
+    found = [line for line in lines if line.charged_for is not None]
+    await tx.execute(
+        _SAVE_COMPONENT_CHARGES,
+        {
+            "settlement_id": settlement_id,
+            "bookings": [line.booking_id for line in found],
+            "components": [line.component for line in found],
+            "terms": [line.terms for line in found],
+            "spans": [line.charged_for for line in found],
+            "days": [line.service_from for line in found],
+            "lines": [line.line for line in found],
+        },
+    )
+
+
+async def standing(tx: AsyncConnection, since: Mapping[str, dt.date]) -> dict[str, list[Standing]]:
+    """Find what stands charged of bookings, by id, of what fell due on a day of each or later."""
+    rows = await tx.execute(_STANDING, {"ids": list(since), "days": list(since.values())})
+    found: defaultdict[str, list[Standing]] = defaultdict(list)
+    for booking_id, component, terms, charged_for, step, period, document in rows:
+        if step % 2:
+            line = ChargeLine.model_validate_json(document)
+            found[booking_id].append(Standing((component, terms, charged_for), line, period))
+    return found
 
 
 async def _save_entries(tx: AsyncConnection, about: dict[str, str], closing: Closing) -> None:

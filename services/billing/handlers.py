@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import (
     ChargeLevy,
+    ChargeLine,
     CloseSettlement,
     RefusedRecord,
     ReportUsage,
@@ -15,15 +16,16 @@ from allmende.schemas.billing import (
     UsageRecorded,
     UsageRefused,
 )
-from allmende.schemas.brokerage import BookingConfirmed
-from allmende.schemas.contract import MESSAGE_BYTES_MAX
+from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
+from allmende.schemas.contract import MESSAGE_BYTES_MAX, Contract
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from . import books, levy, settlement, store, usage
+from . import books, charge, levy, reckoning, settlement, store, usage
+from .period import period_of
 from .store import Reported
 
 _REFUSED_MOST = 250
@@ -46,9 +48,8 @@ class BillingHandler:
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
         """Bookings first, closings last: within a batch, what belongs to a period gets into it."""
-        bookings = [message.data for message in messages if isinstance(message.data, BookingConfirmed)]
         reports = [message for message in messages if isinstance(message.data, ReportUsage)]
-        facts = await self._learn(tx, bookings) if bookings else []
+        facts = await self._learn(tx, [message.data for message in messages])
         facts += await self._record(tx, reports, now) if reports else []
         for message in messages:
             if isinstance(message.data, ChargeLevy):
@@ -59,15 +60,23 @@ class BillingHandler:
         return facts
 
     async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
-        """Decide the records that waited long enough: their booking may have come by another process."""
-        waited = await store.overdue(tx, now)
-        if not waited:
-            return []
-        return await self._resolve(tx, waited)
+        """Decide, slice by slice, the records that waited: their booking may have come by another process."""
+        waited = await store.decidable(tx, now)
+        return await self._resolve(tx, waited) if waited else []
 
     # -- bookings and usage ---------------------------------------------------------------------
 
-    async def _learn(self, tx: AsyncConnection, bookings: Sequence[BookingConfirmed]) -> list[Outgoing]:
+    async def _learn(self, tx: AsyncConnection, told: Sequence[Contract]) -> list[Outgoing]:
+        """Keep what is told of bookings; what waits beyond the first slice is left to the clock."""
+        if amendments := [data for data in told if isinstance(data, BookingAmended)]:
+            await store.save_amendments(tx, amendments)
+        if changes := [data for data in told if isinstance(data, BookingChanged)]:
+            await store.save_changes(tx, changes)
+        if breaches := [data for data in told if isinstance(data, BreachRecorded)]:
+            await store.save_breaches(tx, breaches)
+        bookings = [data for data in told if isinstance(data, BookingConfirmed)]
+        if not bookings:
+            return []
         await store.save_bookings(tx, bookings)
         waited = await store.parked_for(tx, [booking.booking_id for booking in bookings])
         return await self._resolve(tx, waited) if waited else []
@@ -79,7 +88,7 @@ class BillingHandler:
         known = await store.known_records(tx, reported)
         again = {record for record, digest in known.items() if digest is None}
         bookings = await store.load_bookings(tx, (each.record.booking_id for each in reported))
-        closed = await store.closed_periods(tx, (usage.period_of(each.record.start) for each in reported))
+        closed = await store.closed_periods(tx, (period_of(each.record.start) for each in reported))
         recorded: list[Reported] = []
         parked: list[Reported] = []
         facts = []
@@ -119,7 +128,7 @@ class BillingHandler:
     async def _resolve(self, tx: AsyncConnection, waited: Sequence[Reported]) -> list[Outgoing]:
         """Decide records that were parked; those whose booking is still unknown are refused for good."""
         bookings = await store.load_bookings(tx, (each.record.booking_id for each in waited))
-        closed = await store.closed_periods(tx, (usage.period_of(each.record.start) for each in waited))
+        closed = await store.closed_periods(tx, (period_of(each.record.start) for each in waited))
         recorded: list[Reported] = []
         refused: list[Reported] = []
         reasons: defaultdict[str, list[RefusedRecord]] = defaultdict(list)
@@ -178,8 +187,8 @@ class BillingHandler:
             period,
             members=sorted(self._lands),
             clearing_house=self._office,
-            counted=await store.counted_in(tx, period),
-            starting=await store.charge_one_time(tx, period),
+            counted=usage.count(await store.metered_in(tx, period)),
+            charges=await self._charges(tx, period),
             levies=await store.levies_of(tx, period),
             now=now,
         )
@@ -195,6 +204,21 @@ class BillingHandler:
             for statement in closing.statements
         ]
         return [*refusals, *statements, Outgoing(closing.settlement, cause=message, subject=period)]
+
+    async def _charges(self, tx: AsyncConnection, period: str) -> list[ChargeLine]:
+        """Find what bookings are charged and credited beside usage, and note that they are."""
+        found = await store.lock_open(tx, period)
+        standing = await books.standing(tx, {each.id: each.since for each in found})
+        lines = [
+            line
+            for each in found
+            for line in reckoning.reckon(each.booking, standing[each.id], since=each.since, period=period)
+        ]
+        await store.save_open_from(tx, {each.id: reckoning.open_from(each.booking, period) for each in found})
+        owed = await store.charge_compensations(tx, period)
+        credits_ = await store.give_credits(tx, period)
+        lines += [charge.of_compensation(change, period) for change in owed]
+        return lines + [charge.of_breach(breach, period) for breach in credits_]
 
 
 def _records(report: Incoming) -> tuple[UsageRecord, ...]:

@@ -39,9 +39,9 @@ async def show_statement(
     lines = await books.lines(
         connection, period=asked.period, member=member, after=asked.after, limit=asked.limit + 1
     )
-    page = tuple(lines[: asked.limit])
+    page = tuple(lines[: min(asked.limit, fitting(lines))])
     return Statement(
-        statement=found, lines=page, next_after=page[-1].line if len(lines) > asked.limit else None
+        statement=found, lines=page, next_after=page[-1].line if len(lines) > len(page) else None
     )
 
 

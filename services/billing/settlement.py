@@ -12,14 +12,14 @@ from allmende.schemas.billing import (
     StatementIssued,
     StatementItem,
 )
-from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.tariffs.rating import Line, rate_one_time, rate_usage
 
+from . import charge
 from .ledger import Entry, entries_of
 from .levy import Levy
 from .netting import Obligation, net
-from .usage import Counted, period_of
+from .period import period_of
+from .usage import Counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ def close(  # noqa: PLR0913 - what a period consists of
     members: Sequence[str],
     clearing_house: str,
     counted: Sequence[Counted],
-    starting: Sequence[BookingConfirmed],
+    charges: Sequence[ChargeLine],
     levies: Sequence[Levy],
     now: dt.datetime,
 ) -> Closing:
@@ -59,15 +59,15 @@ def close(  # noqa: PLR0913 - what a period consists of
         period: `YYYY-MM`.
         members: everybody who gets a statement, even over nothing; so does whoever owes or is owed.
         clearing_house: the cooperative's office, which also receives the levies.
-        counted: what the meters counted, by booking.
-        starting: bookings whose one-time components are charged now.
+        counted: what the meters counted, by booking and terms.
+        charges: what else bookings are charged and credited now.
         levies: levies of the period.
         now: the moment of closing.
     """
     lines = _numbered(
-        [line for each in counted for line in _usage_lines(each)]
-        + [line for booking in starting for line in _one_time_lines(booking)]
-        + [line for levy in levies for line in _levy_lines(levy, clearing_house)]
+        [line for each in counted for line in charge.of_usage(each)]
+        + list(charges)
+        + [line for levy in levies for line in charge.of_levy(levy, clearing_house)]
     )
     obligations = _obligations(lines)
     positions = net([*members, clearing_house], obligations)
@@ -89,63 +89,6 @@ def close(  # noqa: PLR0913 - what a period consists of
     return Closing(settlement, statements, tuple(lines), tuple(entries_of(period, obligations)))
 
 
-def _usage_lines(counted: Counted) -> list[ChargeLine]:
-    booking = counted.booking
-    return [
-        _charge(booking, line, counted.first_day, counted.last_day, counted.records[line.component.measure])
-        for line in rate_usage(booking.tariff, booking.consumer_class, counted.quantities)
-    ]
-
-
-def _one_time_lines(booking: BookingConfirmed) -> list[ChargeLine]:
-    rated = rate_one_time(booking.tariff, booking.consumer_class, booking.quantities)
-    return [_charge(booking, line, booking.start, booking.end or booking.start, 0) for line in rated]
-
-
-def _charge(
-    booking: BookingConfirmed, line: Line, service_from: dt.date, service_to: dt.date, records: int
-) -> ChargeLine:
-    return ChargeLine(
-        line=0,
-        kind="charge",
-        payer=booking.consumer,
-        payee=booking.provider,
-        title=line.component.title,
-        booking_id=booking.booking_id,
-        offering_id=booking.offering_id,
-        component=line.component.id,
-        tariff_version=line.tariff_version,
-        quantity=line.quantity,
-        unit=line.component.unit,
-        records=records,
-        service_from=service_from,
-        service_to=service_to,
-        amount_cents=line.amount_cents,
-        trace_de=line.trace_de,
-        trace_en=line.trace_en,
-    )
-
-
-def _levy_lines(levy: Levy, clearing_house: str) -> list[ChargeLine]:
-    first = dt.date.fromisoformat(f"{levy.fact.period}-01")
-    last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-    return [
-        ChargeLine(
-            line=0,
-            kind="levy",
-            payer=share.member,
-            payee=clearing_house,
-            title=levy.fact.title,
-            service_from=first,
-            service_to=last,
-            amount_cents=share.amount_cents,
-            trace_de=share.trace_de,
-            trace_en=share.trace_en,
-        )
-        for share in levy.shares
-    ]
-
-
 def _numbered(lines: list[ChargeLine]) -> list[ChargeLine]:
     """Number lines in an order that does not depend on the order they were found in."""
 
@@ -157,6 +100,8 @@ def _numbered(lines: list[ChargeLine]) -> list[ChargeLine]:
             line.offering_id or "",
             line.booking_id or "",
             line.component or "",
+            line.service_from.isoformat(),
+            line.cause,
             line.title,
             line.trace_de,
         )

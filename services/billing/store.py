@@ -4,29 +4,108 @@ import dataclasses
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import LevyCharged, UsageRecord
-from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
 from allmende.tariffs.allocation import Share
 
+from .booking import Booking
 from .levy import Levy
-from .usage import Counted, digest_of, period_of
+from .period import last_day_of, period_of, period_with
+from .usage import Metered, digest_of
+
+SLICE = 500
+"""So many parked records are decided in one transaction."""
 
 _SAVE_BOOKINGS = text("""
-    insert into booking (booking_id, provider, consumer, start_day, end_day, terms)
-    select u.id, u.provider, u.consumer, u.start_day, u.end_day, u.terms::json
+    insert into booking (booking_id, provider, consumer, start_day, end_day, open_from, terms)
+    select u.id, u.provider, u.consumer, u.start_day, u.end_day, u.start_day, u.terms::json
     from unnest(cast(:ids as uuid[]), cast(:providers as text[]), cast(:consumers as text[]),
                 cast(:starts as date[]), cast(:ends as date[]), cast(:terms as text[]))
          u (id, provider, consumer, start_day, end_day, terms)
+    order by 1
+    on conflict do nothing
+""")
+
+_SAVE_AMENDMENTS = text("""
+    insert into booking_terms (booking_id, number, valid_from, document)
+    select u.id, u.number, u.valid_from, u.document::json
+    from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:days as date[]),
+                cast(:documents as text[])) u (id, number, valid_from, document)
+    order by 1, 2
+    on conflict do nothing
+""")
+
+_SAVE_CHANGES = text("""
+    insert into booking_change (booking_id, number, compensation_cents, due_in, document)
+    select u.id, u.number, u.cents, u.due_in, u.document::json
+    from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:cents as bigint[]),
+                cast(:periods as text[]), cast(:documents as text[])) u (id, number, cents, due_in, document)
+    order by 1, 2
+    on conflict do nothing
+""")
+
+_SAVE_BREACHES = text("""
+    insert into breach (breach_id, booking_id, credit_cents, due_in, document)
+    select u.id, u.booking_id, u.cents, u.due_in, u.document::json
+    from unnest(cast(:ids as uuid[]), cast(:bookings as uuid[]), cast(:cents as bigint[]),
+                cast(:periods as text[]), cast(:documents as text[]))
+         u (id, booking_id, cents, due_in, document)
+    order by 1
     on conflict do nothing
 """)
 
 _LOAD_BOOKINGS = text("select terms::text from booking where booking_id = any(cast(:ids as uuid[]))")
+
+_LOAD_AMENDMENTS = text(
+    "select document::text from booking_terms where booking_id = any(cast(:ids as uuid[])) order by number"
+)
+
+_LOAD_CHANGES = text(
+    "select document::text from booking_change where booking_id = any(cast(:ids as uuid[])) order by number"
+)
+
+# One closing at a time looks at a booking; another one waits here and then finds what was charged.
+_LOCK_OPEN = text("""
+    select booking_id::text, start_day, open_from
+    from booking b
+    where open_from <= :last_day
+       or exists (select from booking_terms t where t.booking_id = b.booking_id and t.reckoned_in is null)
+       or exists (select from booking_change c where c.booking_id = b.booking_id and c.reckoned_in is null)
+    order by booking_id for update of b
+""")
+
+_RECKON_TERMS = text("""
+    update booking_terms set reckoned_in = :period
+    where reckoned_in is null and booking_id = any(cast(:ids as uuid[])) returning booking_id::text
+""")
+
+_RECKON_CHANGES = text("""
+    update booking_change set reckoned_in = :period
+    where reckoned_in is null and booking_id = any(cast(:ids as uuid[])) returning booking_id::text
+""")
+
+_OPEN_FROM = text("""
+    update booking b set open_from = u.open_from
+    from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, open_from)
+    where b.booking_id = u.booking_id and b.open_from is distinct from u.open_from
+""")
+
+_CHARGE_COMPENSATIONS = text("""
+    update booking_change set charged_in = :period
+    where charged_in is null and compensation_cents <> 0 and due_in <= :period
+    returning document::text
+""")
+
+_GIVE_CREDITS = text("""
+    update breach set charged_in = :period
+    where charged_in is null and credit_cents <> 0 and due_in <= :period
+    returning document::text
+""")
 
 _KNOWN_RECORDS = text("""
     select r.source, r.record_id, case when r.state <> 'refused' then r.digest end
@@ -65,13 +144,24 @@ _SAVE_AGAIN = text("""
 _PARKED_FOR = text("""
     select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
     from usage_record where state = 'parked' and booking_id = any(cast(:ids as uuid[]))
-    order by source, record_id for update
+    order by source, record_id limit :limit for update skip locked
+""")
+
+# The bookings are looked up first, each once, however many records wait for it.
+_DECIDABLE = text("""
+    select source, record_id, r.booking_id::text, meter, quantity, started_at, ended_at
+    from usage_record r
+    where state = 'parked' and booking_id = any(array(
+        select b.booking_id
+        from (select distinct booking_id from usage_record where state = 'parked') w
+        join booking b using (booking_id)))
+    order by source, record_id limit :limit for update skip locked
 """)
 
 _OVERDUE = text("""
     select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
     from usage_record where state = 'parked' and parked_until <= :now
-    order by parked_until limit 1000 for update skip locked
+    order by parked_until limit :limit for update skip locked
 """)
 
 _RESOLVE = text("""
@@ -103,23 +193,25 @@ _PARKED_IN = text("""
     order by source, record_id for update
 """)
 
-# The database sums, so that a period of a million records stays a few thousand rows here.
-_COUNTED = text("""
-    select b.terms::text, u.meter, u.quantity, u.records, u.first_day, u.last_day
-    from (
-        select booking_id, meter, sum(quantity) as quantity, count(*) as records,
-               min((started_at at time zone 'Europe/Berlin')::date) as first_day,
-               max((started_at at time zone 'Europe/Berlin')::date) as last_day
-        from usage_record where state = 'recorded' and period = :period
-        group by booking_id, meter
-    ) u join booking b using (booking_id)
-    order by b.booking_id, u.meter
-""")
-
-_CHARGE_ONE_TIME = text("""
-    update booking set one_time_charged_in = :period
-    where one_time_charged_in is null and start_day < :next_period
-    returning terms::text
+# The database sums, so that a period of a million records stays a few thousand rows here. Terms hold until
+# ones with a higher number do; days begin at midnight in Berlin.
+_METERED = text("""
+    with dated as (
+        select booking_id, number, valid_from::timestamp at time zone 'Europe/Berlin' as valid_from,
+               min(valid_from::timestamp at time zone 'Europe/Berlin') over (
+                   partition by booking_id order by number desc
+                   rows between unbounded preceding and 1 preceding) as valid_until
+        from booking_terms
+    )
+    select u.booking_id::text, coalesce(d.number, 0), u.meter, sum(u.quantity), count(*),
+           (min(u.started_at) at time zone 'Europe/Berlin')::date,
+           (max(u.started_at) at time zone 'Europe/Berlin')::date
+    from usage_record u
+    left join dated d on d.booking_id = u.booking_id and d.valid_from <= u.started_at
+                     and (d.valid_until is null or u.started_at < d.valid_until)
+    where u.state = 'recorded' and u.period = :period
+    group by u.booking_id, 2, 3
+    order by u.booking_id, 2, 3
 """)
 
 _SAVE_LEVY = text("""
@@ -161,11 +253,65 @@ async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed
     )
 
 
-async def load_bookings(tx: AsyncConnection, booking_ids: Iterable[str]) -> dict[str, BookingConfirmed]:
-    """Load bookings by id."""
-    rows = await tx.execute(_LOAD_BOOKINGS, {"ids": sorted(set(booking_ids))})
-    found = [BookingConfirmed.model_validate_json(row[0]) for row in rows]
-    return {booking.booking_id: booking for booking in found}
+async def save_amendments(tx: AsyncConnection, amendments: Sequence[BookingAmended]) -> None:
+    """Keep later terms, be their bookings known or not."""
+    await tx.execute(
+        _SAVE_AMENDMENTS,
+        {
+            "ids": [each.booking_id for each in amendments],
+            "numbers": [each.number for each in amendments],
+            "days": [each.effective_on for each in amendments],
+            "documents": [each.model_dump_json() for each in amendments],
+        },
+    )
+
+
+async def save_changes(tx: AsyncConnection, changes: Sequence[BookingChanged]) -> None:
+    """Keep what became of bookings, be they known or not."""
+    await tx.execute(
+        _SAVE_CHANGES,
+        {
+            "ids": [each.booking_id for each in changes],
+            "numbers": [each.number for each in changes],
+            "cents": [each.compensation_cents for each in changes],
+            "periods": [period_of(each.changed_at) for each in changes],
+            "documents": [each.model_dump_json() for each in changes],
+        },
+    )
+
+
+async def save_breaches(tx: AsyncConnection, breaches: Sequence[BreachRecorded]) -> None:
+    """Keep missed service levels with their credits."""
+    await tx.execute(
+        _SAVE_BREACHES,
+        {
+            "ids": [each.breach_id for each in breaches],
+            "bookings": [each.booking_id for each in breaches],
+            "cents": [each.credit_cents for each in breaches],
+            "periods": [period_with(each.last_day) for each in breaches],
+            "documents": [each.model_dump_json() for each in breaches],
+        },
+    )
+
+
+async def load_bookings(tx: AsyncConnection, booking_ids: Iterable[str]) -> dict[str, Booking]:
+    """Load bookings by id, with all that was told of them."""
+    ids = {"ids": sorted(set(booking_ids))}
+    confirmed = [
+        BookingConfirmed.model_validate_json(row[0]) for row in await tx.execute(_LOAD_BOOKINGS, ids)
+    ]
+    amendments: defaultdict[str, list[BookingAmended]] = defaultdict(list)
+    for row in await tx.execute(_LOAD_AMENDMENTS, ids):
+        amended = BookingAmended.model_validate_json(row[0])
+        amendments[amended.booking_id].append(amended)
+    changes: defaultdict[str, list[BookingChanged]] = defaultdict(list)
+    for row in await tx.execute(_LOAD_CHANGES, ids):
+        changed = BookingChanged.model_validate_json(row[0])
+        changes[changed.booking_id].append(changed)
+    return {
+        each.booking_id: Booking(each, tuple(amendments[each.booking_id]), tuple(changes[each.booking_id]))
+        for each in confirmed
+    }
 
 
 async def known_records(
@@ -217,13 +363,17 @@ def _columns(each_with_deadline: Sequence[tuple[Reported, dt.datetime | None]]) 
 
 
 async def parked_for(tx: AsyncConnection, booking_ids: Sequence[str]) -> list[Reported]:
-    """Find and lock the records that wait for these bookings."""
-    return [_reported(row) for row in await tx.execute(_PARKED_FOR, {"ids": list(booking_ids)})]
+    """Find and lock some of the records that wait for these bookings."""
+    rows = await tx.execute(_PARKED_FOR, {"ids": list(booking_ids), "limit": SLICE})
+    return [_reported(row) for row in rows]
 
 
-async def overdue(tx: AsyncConnection, now: dt.datetime) -> list[Reported]:
-    """Find and lock the records that waited too long."""
-    return [_reported(row) for row in await tx.execute(_OVERDUE, {"now": now})]
+async def decidable(tx: AsyncConnection, now: dt.datetime) -> list[Reported]:
+    """Find and lock some of the records whose booking came, or else of those that waited too long."""
+    rows = (await tx.execute(_DECIDABLE, {"limit": SLICE})).all()
+    if not rows:
+        rows = (await tx.execute(_OVERDUE, {"now": now, "limit": SLICE})).all()
+    return [_reported(row) for row in rows]
 
 
 async def resolve(tx: AsyncConnection, recorded: Sequence[Reported], refused: Sequence[Reported]) -> None:
@@ -263,30 +413,57 @@ async def parked_in(tx: AsyncConnection, period: str) -> list[Reported]:
     return [_reported(row) for row in await tx.execute(_PARKED_IN, {"period": period})]
 
 
-async def counted_in(tx: AsyncConnection, period: str) -> list[Counted]:
-    """Sum up the usage of a period by booking and meter."""
-    quantities: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
-    records: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    days: defaultdict[str, list[dt.date]] = defaultdict(list)
-    terms: dict[str, BookingConfirmed] = {}
-    for row in await tx.execute(_COUNTED, {"period": period}):
-        booking = BookingConfirmed.model_validate_json(row[0])
-        terms[booking.booking_id] = booking
-        quantities[booking.booking_id][row[1]] = row[2]
-        records[booking.booking_id][row[1]] = row[3]
-        days[booking.booking_id] += [row[4], row[5]]
-    return [
-        Counted(booking, quantities[id_], records[id_], min(days[id_]), max(days[id_]))
-        for id_, booking in terms.items()
-    ]
+async def metered_in(tx: AsyncConnection, period: str) -> list[Metered]:
+    """Sum up the usage of a period by booking, terms and meter."""
+    rows = (await tx.execute(_METERED, {"period": period})).all()
+    bookings = await load_bookings(tx, (row[0] for row in rows))
+    return [Metered(bookings[row[0]], *row[1:]) for row in rows]
 
 
-async def charge_one_time(tx: AsyncConnection, period: str) -> list[BookingConfirmed]:
-    """Take the bookings that started by the end of a period and were not charged yet, each once."""
-    first = dt.date.fromisoformat(f"{period}-01")
-    next_period = (first + dt.timedelta(days=32)).replace(day=1)
-    rows = await tx.execute(_CHARGE_ONE_TIME, {"period": period, "next_period": next_period})
-    return [BookingConfirmed.model_validate_json(row[0]) for row in rows]
+@dataclasses.dataclass(frozen=True)
+class Open:
+    """A booking of which more may fall due.
+
+    Attributes:
+        since: nothing that fell due before this day has changed.
+    """
+
+    booking: Booking
+    since: dt.date
+
+    @property
+    def id(self) -> str:
+        """The booking's id."""
+        return self.booking.confirmed.booking_id
+
+
+async def lock_open(tx: AsyncConnection, period: str) -> list[Open]:
+    """Find and lock the bookings of which something may fall due by the end of a period, or has changed."""
+    rows = (await tx.execute(_LOCK_OPEN, {"last_day": last_day_of(period)})).all()
+    about = {"period": period, "ids": [row[0] for row in rows]}
+    changed = {row[0] for row in await tx.execute(_RECKON_TERMS, about)}
+    changed |= {row[0] for row in await tx.execute(_RECKON_CHANGES, about)}
+    since = {id_: start if id_ in changed else day for id_, start, day in rows}
+    bookings = await load_bookings(tx, about["ids"])
+    # One that another closing has dealt with while this one waited has nothing left to be looked at.
+    return [Open(bookings[id_], day) for id_, day in since.items() if day is not None]
+
+
+async def save_open_from(tx: AsyncConnection, days: Mapping[str, dt.date | None]) -> None:
+    """Note from which day on bookings must be looked at again."""
+    await tx.execute(_OPEN_FROM, {"ids": list(days), "days": list(days.values())})
+
+
+async def charge_compensations(tx: AsyncConnection, period: str) -> list[BookingChanged]:
+    """Take what one side owes the other by the end of a period and was not charged yet, each once."""
+    rows = await tx.execute(_CHARGE_COMPENSATIONS, {"period": period})
+    return [BookingChanged.model_validate_json(row[0]) for row in rows]
+
+
+async def give_credits(tx: AsyncConnection, period: str) -> list[BreachRecorded]:
+    """Take the credits that are due by the end of a period and were not given yet, each once."""
+    rows = await tx.execute(_GIVE_CREDITS, {"period": period})
+    return [BreachRecorded.model_validate_json(row[0]) for row in rows]
 
 
 async def save_levy(tx: AsyncConnection, levy: Levy, now: dt.datetime) -> None:

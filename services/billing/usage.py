@@ -3,16 +3,20 @@
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import Container, Mapping
-from decimal import Decimal
-from zoneinfo import ZoneInfo
+from collections.abc import Container, Iterable, Mapping
+from decimal import Context, Decimal
 
 from allmende.schemas.billing import UsageRecord
-from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.rejections import Rejected, rejected
+from allmende.schemas.tariff import Tariff
 from allmende.tariffs.rating import refuse_amount
+from allmende.tariffs.recurrence import Terms
 
-_CALENDAR = ZoneInfo("Europe/Berlin")
+from .booking import Booking
+from .period import day_of, period_of
+
+_EXACT = Context(prec=60)
+"""Sums of a period have more digits than Decimal keeps by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +42,7 @@ def decide(
     provider: str,
     *,
     known_digest: bytes | None,
-    booking: BookingConfirmed | None,
+    booking: Booking | None,
     closed_periods: Container[str],
 ) -> Outcome:
     """Decide one record of a provider's report.
@@ -58,22 +62,21 @@ def decide(
         return rejected("period_closed", period=period_of(record.start))
     if booking is None:
         return Parked()
-    if booking.provider != provider:
+    if booking.confirmed.provider != provider:
         return rejected("not_your_booking", booking=record.booking_id, member=provider)
-    if not any(c.billing == "usage" and c.measure == record.meter for c in booking.tariff.components):
+    day = day_of(record.start)
+    terms = booking.terms_on(day)
+    if not _has_meter(terms.tariff, record.meter):
         return rejected("unknown_meter", meter=record.meter)
-    day = record.start.astimezone(_CALENDAR).date()
-    if day < booking.start or (booking.end is not None and day > booking.end):
-        return rejected("outside_booking", start=booking.start, end=booking.end or "…")
-    return (
-        refuse_amount(booking.tariff, booking.consumer_class, "usage", {record.meter: record.quantity})
-        or Accepted()
-    )
+    first, last = booking.confirmed.start, booking.last_day
+    if day < first or (last is not None and day > last):
+        return rejected("outside_booking", start=first, end=last or "…")
+    counted = {record.meter: record.quantity}
+    return refuse_amount(terms.tariff, terms.consumer_class, "usage", counted) or Accepted()
 
 
-def period_of(instant: dt.datetime) -> str:
-    """Tell the calendar month of Europe/Berlin in which a moment lies."""
-    return instant.astimezone(_CALENDAR).strftime("%Y-%m")
+def _has_meter(tariff: Tariff, meter: str) -> bool:
+    return any(c.billing == "usage" and c.measure == meter for c in tariff.components)
 
 
 def digest_of(record: UsageRecord) -> bytes:
@@ -82,17 +85,68 @@ def digest_of(record: UsageRecord) -> bytes:
 
 
 @dataclasses.dataclass(frozen=True)
+class Metered:
+    """The sum of the records of one meter over the days of a period on which the same terms held.
+
+    Attributes:
+        terms: their number.
+        first_day: the first day of usage in the calendar of Europe/Berlin.
+    """
+
+    booking: Booking
+    terms: int
+    meter: str
+    quantity: Decimal
+    records: int
+    first_day: dt.date
+    last_day: dt.date
+
+
+@dataclasses.dataclass(frozen=True)
 class Counted:
-    """Sums over the records of a booking.
+    """What the meters of a booking counted by the same terms.
 
     Attributes:
         quantities: sums by meter.
         records: numbers of records by meter.
-        first_day: the first day of usage in the calendar of Europe/Berlin.
     """
 
-    booking: BookingConfirmed
+    booking: Booking
+    terms: Terms
     quantities: Mapping[str, Decimal]
     records: Mapping[str, int]
     first_day: dt.date
     last_day: dt.date
+
+
+def count(metered: Iterable[Metered]) -> list[Counted]:
+    """Bring the sums of each booking and its terms together.
+
+    A record counts by the terms of its day. Where these became known only after the record was taken and do
+    not have its meter, it counts by the newest earlier terms that have it: what was accepted is charged.
+    """
+    found: dict[tuple[str, int], Counted] = {}
+    for each in metered:
+        terms = _terms_with(each)
+        key = (each.booking.confirmed.booking_id, terms.number)
+        before = found.get(key) or Counted(each.booking, terms, {}, {}, each.first_day, each.last_day)
+        found[key] = _with(before, each)
+    return list(found.values())
+
+
+def _terms_with(metered: Metered) -> Terms:
+    until = [terms for terms in metered.booking.history if terms.number <= metered.terms]
+    having = [terms for terms in until if _has_meter(terms.tariff, metered.meter)]
+    return (having or until)[-1]
+
+
+def _with(counted: Counted, more: Metered) -> Counted:
+    quantity = _EXACT.add(counted.quantities.get(more.meter, Decimal(0)), more.quantity)
+    records = counted.records.get(more.meter, 0) + more.records
+    return dataclasses.replace(
+        counted,
+        quantities={**counted.quantities, more.meter: quantity},
+        records={**counted.records, more.meter: records},
+        first_day=min(counted.first_day, more.first_day),
+        last_day=max(counted.last_day, more.last_day),
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from allmende.servicekit.service import Service
 
 from .handlers import BrokerageHandler
-from .queries import ANSWERS
+from .queries import answers_of
 
 service = Service(
     name="brokerage",
@@ -14,5 +14,5 @@ service = Service(
     handler=lambda settings: BrokerageHandler(
         settings.register, settings.park_seconds, settings.backdate_days
     ),
-    answers=ANSWERS,
+    answers=lambda settings: answers_of(settings.register),
 )

@@ -51,7 +51,7 @@ def share_access(
 ) -> AccessShared | Rejected:
     """Hand sealed access data over. The market cannot open it; it checks that the consumer can."""
     if side != "provider":
-        return rejected("not_now", "booking_id", state="", action="share")
+        return rejected("provider_only", "booking_id", booking=agreement.booking_id)
     if sealing_key is None:
         return rejected("no_sealing_key", "sealed_to", member=agreement.consumer)
     if asked.sealed_to != sealing_key:
@@ -74,7 +74,7 @@ def record_breach(
 ) -> BreachRecorded | Rejected:
     """Record a missed service level; only the provider owns up to one."""
     if side != "provider":
-        return rejected("not_now", "booking_id", state="", action="report")
+        return rejected("provider_only", "booking_id", booking=agreement.booking_id)
     return BreachRecorded(
         breach_id=breach_id,
         offering_id=agreement.offering_id,

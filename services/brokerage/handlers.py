@@ -287,19 +287,26 @@ class BrokerageHandler:
             if isinstance(notice, Rejected):
                 facts.append(refuse(command, notice))
             else:
+                before = notices.get(notice.notice_id)
+                never_told = before is not None and before.state == "draft" and notice.state == "cancelled"
                 notices[notice.notice_id] = notice
-                facts += await self._note(tx, [notice], command)
+                facts += await self._note(tx, [notice], command, quietly=never_told)
         return facts
 
     async def _note(
-        self, tx: AsyncConnection, notices: Sequence[MaintenanceNotice], cause: Incoming | None = None
+        self,
+        tx: AsyncConnection,
+        notices: Sequence[MaintenanceNotice],
+        cause: Incoming | None = None,
+        *,
+        quietly: bool = False,
     ) -> list[Outgoing]:
         """Keep notices and tell them to the provider and, unless they are drafts, to all who booked."""
         await store.save_notices(tx, notices, [maintenance.due(notice) for notice in notices])
         facts = []
         for notice in notices:
-            told = notice.state != "draft" and not (notice.state == "cancelled" and notice.number == 1)
-            circle = await store.consumers_of(tx, notice.offering_ids) if told else ()
+            hidden = quietly or notice.state == "draft"
+            circle = () if hidden else await store.consumers_of(tx, notice.offering_ids)
             parties: dict[Audience, str | tuple[str, ...]] = {
                 Audience.PROVIDER: notice.provider,
                 Audience.CIRCLE: circle,

@@ -1,5 +1,6 @@
 """What the brokerage answers at once."""
 
+import functools
 from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from allmende.schemas.brokerage import (
     Maintenance,
     ShowBooking,
 )
+from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.queries import Answer, Caller, fitting
 
@@ -36,7 +38,7 @@ async def list_bookings(connection: AsyncConnection, caller: Caller, asked: List
 
 
 async def show_booking(
-    connection: AsyncConnection, caller: Caller, asked: ShowBooking
+    register: MemberRegister, connection: AsyncConnection, caller: Caller, asked: ShowBooking
 ) -> BookingStory | Rejected:
     """One booking with its story, for its parties and the office."""
     found = await store.show(connection, asked.booking_id)
@@ -46,7 +48,13 @@ async def show_booking(
     # The newest fit, whatever was written before; each document was told when it came.
     fits = fitting([*changes, *reversed(messages)])
     shown = messages[max(0, len(messages) - max(0, fits - len(changes))) :]
-    return BookingStory(booking=found, changes=tuple(changes[:fits]), messages=tuple(shown))
+    consumer = register.find(found.consumer)
+    return BookingStory(
+        booking=found,
+        changes=tuple(changes[:fits]),
+        messages=tuple(shown),
+        consumer_sealing_key=consumer.sealing_key if consumer is not None else None,
+    )
 
 
 async def list_maintenance(
@@ -63,8 +71,10 @@ async def list_maintenance(
     return Maintenance(notices=tuple(found[: fitting(found)]))
 
 
-ANSWERS: Mapping[str, Answer] = {
-    "brokerage.booking.list": list_bookings,
-    "brokerage.booking.show": show_booking,
-    "brokerage.maintenance.list": list_maintenance,
-}
+def answers_of(register: MemberRegister) -> Mapping[str, Answer]:
+    """The brokerage's queries by name. The register tells the key to which a provider seals access data."""
+    return {
+        "brokerage.booking.list": list_bookings,
+        "brokerage.booking.show": functools.partial(show_booking, register),
+        "brokerage.maintenance.list": list_maintenance,
+    }

@@ -113,17 +113,18 @@ _TAKE_CAPACITY = text("""
 
 _SAVE_NEW = text("""
     insert into booking (booking_id, consumer, provider, offering_id, plan_id, pool_id, state, instance,
-                         waits_for, until, due_at, requested_at, joined, reserved, progress, terms)
+                         changes, waits_for, until, due_at, requested_at, joined, reserved, progress, terms)
     select u.id, u.consumer, u.provider, u.offering, u.plan, u.pool, u.state, u.instance,
-           u.waits_for, u.until, u.due_at, :now, case when u.state = 'held' then nextval('waiting_line') end,
+           u.changes, u.waits_for, u.until, u.due_at, :now,
+           case when u.state = 'held' then nextval('waiting_line') end,
            u.reserved::jsonb, u.progress::json, u.terms::json
     from unnest(cast(:ids as uuid[]), cast(:consumers as text[]), cast(:providers as text[]),
                 cast(:offerings as text[]), cast(:plans as text[]), cast(:pools as text[]),
-                cast(:states as text[]), cast(:instances as text[]), cast(:waits_for as text[]),
-                cast(:until as timestamptz[]), cast(:due_at as timestamptz[]), cast(:reserved as text[]),
-                cast(:progress as text[]), cast(:terms as text[]))
-         u (id, consumer, provider, offering, plan, pool, state, instance, waits_for, until, due_at,
-            reserved, progress, terms)
+                cast(:states as text[]), cast(:instances as text[]), cast(:changes as int[]),
+                cast(:waits_for as text[]), cast(:until as timestamptz[]), cast(:due_at as timestamptz[]),
+                cast(:reserved as text[]), cast(:progress as text[]), cast(:terms as text[]))
+         u (id, consumer, provider, offering, plan, pool, state, instance, changes, waits_for, until,
+            due_at, reserved, progress, terms)
 """)
 
 _SAVE_CHANGED = text("""
@@ -337,8 +338,7 @@ async def save_new(tx: AsyncConnection, bookings: Sequence[Booking], now: dt.dat
 async def save_changed(tx: AsyncConnection, bookings: Sequence[Booking]) -> None:
     """Store bookings as they have become."""
     if bookings:
-        changes = {"changes": [booking.number for booking in bookings]}
-        await tx.execute(_SAVE_CHANGED, {**_state_columns(bookings), **changes})
+        await tx.execute(_SAVE_CHANGED, _state_columns(bookings))
 
 
 def _state_columns(bookings: Sequence[Booking]) -> dict[str, list[Any]]:
@@ -347,6 +347,7 @@ def _state_columns(bookings: Sequence[Booking]) -> dict[str, list[Any]]:
         "plans": [booking.agreement.plan_id for booking in bookings],
         "states": [booking.state for booking in bookings],
         "instances": [booking.instance for booking in bookings],
+        "changes": [booking.number for booking in bookings],
         "waits_for": [booking.waits_for for booking in bookings],
         "until": [booking.until for booking in bookings],
         "due_at": [booking.due for booking in bookings],

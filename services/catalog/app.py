@@ -11,6 +11,6 @@ service = Service(
     name="catalog",
     facts=(),
     migrations=Path(__file__).parent / "migrations",
-    handler=lambda _: CatalogHandler(),
-    answers=ANSWERS,
+    handler=lambda settings: CatalogHandler(settings.register),
+    answers=lambda _: ANSWERS,
 )

@@ -2,38 +2,199 @@
 
 import dataclasses
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
-from allmende.schemas.catalog import Offering, OfferingPublished, OfferingRetired
+from allmende.schemas.catalog import (
+    DiscardDraft,
+    DraftDiscarded,
+    DraftOffering,
+    Offering,
+    OfferingDrafted,
+    OfferingPaused,
+    OfferingPublished,
+    OfferingResumed,
+    OfferingRetired,
+    PauseOffering,
+    PublishOffering,
+    ResumeOffering,
+    RetireOffering,
+    State,
+)
 from allmende.schemas.rejections import Rejected, rejected
+from allmende.tariffs.order_form import refuse_schema
 
 TARIFF_BYTES_MAX = 64 * 1024
+
+Command = DraftOffering | DiscardDraft | PublishOffering | PauseOffering | ResumeOffering | RetireOffering
+Kept = OfferingDrafted | DraftDiscarded
+"""What concerns its provider alone."""
+Changed = OfferingPublished | OfferingPaused | OfferingResumed | OfferingRetired
+"""What changes the catalogue for others."""
+
+Move = Literal["pause", "resume", "retire"]
+MOVES: Mapping[Move, Mapping[State, str]] = {
+    "pause": {
+        "draft": "not_published",
+        "published": "paused",
+        "paused": "paused",
+        "retired": "offering_retired",
+    },
+    "resume": {
+        "draft": "not_published",
+        "published": "not_paused",
+        "paused": "published",
+        "retired": "offering_retired",
+    },
+    "retire": {
+        "draft": "not_published",
+        "published": "retired",
+        "paused": "retired",
+        "retired": "retired",
+    },
+}
+"""Where a move leads from each state, or why it is refused. Drafting and publishing lead from everywhere."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """An offering as the catalogue holds it."""
+    """An offering as the catalogue holds it.
+
+    Attributes:
+        offering: the newest published document; before the first publication, the draft.
+        revision: of that document; 0 before the first publication.
+        position: of the last change of the catalogue that it made; 0 before the first publication.
+        draft: what its provider is working on, if anything.
+    """
 
     offering: Offering
     revision: int
-    state: Literal["published", "retired"] = "published"
+    state: State = "published"
+    position: int = 0
+    draft: Offering | None = None
+
+
+def decide(
+    listed: Listed | None, command: Command, sender: str, now: dt.datetime, position: int
+) -> Kept | Changed | Rejected:
+    """Decide one command.
+
+    Args:
+        listed: the offering, if the catalogue has it.
+        command: what is asked for.
+        sender: who asks.
+        now: the moment of the decision.
+        position: what the next change of the catalogue is counted as.
+    """
+    match command:
+        case PublishOffering():
+            return publish(listed, command.offering, sender, now, position)
+        case DraftOffering():
+            return draft(listed, command.offering, sender, now)
+    if not command.offering_id.startswith(f"{sender}/"):
+        return rejected("not_your_offering", "offering_id", offering=command.offering_id, member=sender)
+    if listed is None:
+        return rejected("unknown_offering", "offering_id", offering=command.offering_id)
+    match command:
+        case DiscardDraft():
+            return discard(listed, now)
+        case PauseOffering():
+            return pause(listed, command.reason, now, position)
+        case ResumeOffering():
+            return resume(listed, now, position)
+        case RetireOffering():
+            return retire(listed, now, position)
+
+
+def draft(
+    listed: Listed | None, offering: Offering, provider: str, now: dt.datetime
+) -> OfferingDrafted | Rejected:
+    """Keep a draft, if it could be published as it is."""
+    if refusal := refuse_document(listed, offering, provider):
+        return refusal
+    revision = listed.revision + 1 if listed else 1
+    return OfferingDrafted(offering=offering, provider=provider, revision=revision, drafted_at=now)
+
+
+def discard(listed: Listed, now: dt.datetime) -> DraftDiscarded | Rejected:
+    """Throw a draft away."""
+    offering = listed.offering
+    if listed.draft is None:
+        return rejected("no_draft", "offering_id", offering=offering.offering_id)
+    return DraftDiscarded(offering_id=offering.offering_id, provider=offering.provider, discarded_at=now)
 
 
 def publish(
-    listed: Listed | None, offering: Offering, provider: str, now: dt.datetime
+    listed: Listed | None, offering: Offering, provider: str, now: dt.datetime, position: int
 ) -> OfferingPublished | Rejected:
-    """Publish an offering or its next revision. An unchanged document keeps its revision."""
+    """Publish an offering or its next revision. What changes nothing keeps its revision and position."""
+    if refusal := refuse_document(listed, offering, provider):
+        return refusal
+    revision = listed.revision + 1 if listed else 1
+    if listed is not None and listed.state == "published" and listed.offering == offering:
+        revision, position = listed.revision, listed.position
+    return OfferingPublished(
+        offering=offering, provider=provider, revision=revision, position=position, published_at=now
+    )
+
+
+def pause(listed: Listed, reason: str, now: dt.datetime, position: int) -> OfferingPaused | Rejected:
+    """Close an offering for a while. Pausing again tells another reason."""
+    refusal = refuse_move("pause", listed)
+    return refusal or OfferingPaused(
+        offering_id=listed.offering.offering_id,
+        provider=listed.offering.provider,
+        category=listed.offering.category,
+        revision=listed.revision,
+        position=position,
+        reason=reason,
+        paused_at=now,
+    )
+
+
+def resume(listed: Listed, now: dt.datetime, position: int) -> OfferingResumed | Rejected:
+    """Open a paused offering again."""
+    refusal = refuse_move("resume", listed)
+    return refusal or OfferingResumed(
+        offering_id=listed.offering.offering_id,
+        provider=listed.offering.provider,
+        category=listed.offering.category,
+        revision=listed.revision,
+        position=position,
+        resumed_at=now,
+    )
+
+
+def retire(listed: Listed, now: dt.datetime, position: int) -> OfferingRetired | Rejected:
+    """Close an offering for new bookings for good. Retiring twice is the same as once."""
+    refusal = refuse_move("retire", listed)
+    return refusal or OfferingRetired(
+        offering_id=listed.offering.offering_id,
+        provider=listed.offering.provider,
+        category=listed.offering.category,
+        revision=listed.revision,
+        position=listed.position if listed.state == "retired" else position,
+        retired_at=now,
+    )
+
+
+def refuse_move(move: Move, listed: Listed) -> Rejected | None:
+    """Refuse a move that leads nowhere from where the offering stands."""
+    leads_to = MOVES[move][listed.state]
+    if leads_to in {"published", "paused", "retired"}:
+        return None
+    return rejected(leads_to, "offering_id", offering=listed.offering.offering_id)
+
+
+def refuse_document(listed: Listed | None, offering: Offering, provider: str) -> Rejected | None:
+    """Refuse a document that its sender may not publish."""
     if offering.provider != provider:
         return rejected(
             "not_your_offering", "offering.offering_id", offering=offering.offering_id, member=provider
         )
-    if refusal := refuse_large_terms(offering):
+    if refusal := refuse_large_terms(offering) or refuse_forms(offering):
         return refusal
-    if listed is None:
-        return _published(offering, 1, now)
-    if listed.state == "published" and listed.offering == offering:
-        return _published(offering, listed.revision, now)
-    return refuse_rewriting(listed.offering, offering) or _published(offering, listed.revision + 1, now)
+    return refuse_rewriting(listed.offering, offering) if listed and listed.revision else None
 
 
 def refuse_large_terms(offering: Offering) -> Rejected | None:
@@ -46,17 +207,9 @@ def refuse_large_terms(offering: Offering) -> Rejected | None:
     return None
 
 
-def retire(
-    listed: Listed | None, offering_id: str, provider: str, now: dt.datetime
-) -> OfferingRetired | Rejected:
-    """Close an offering for new bookings. Retiring twice is the same as once."""
-    if not offering_id.startswith(f"{provider}/"):
-        return rejected("not_your_offering", "offering_id", offering=offering_id, member=provider)
-    if listed is None:
-        return rejected("unknown_offering", "offering_id", offering=offering_id)
-    return OfferingRetired(
-        offering_id=offering_id, provider=provider, revision=listed.revision, retired_at=now
-    )
+def refuse_forms(offering: Offering) -> Rejected | None:
+    """Refuse an order form that no booking could be checked against."""
+    return next((refusal for plan in offering.plans if (refusal := refuse_schema(plan))), None)
 
 
 def refuse_rewriting(before: Offering, after: Offering) -> Rejected | None:
@@ -81,18 +234,28 @@ def refuse_rewriting(before: Offering, after: Offering) -> Rejected | None:
     return None
 
 
-def evolve(listed: Listed | None, fact: OfferingPublished | OfferingRetired) -> Listed:
-    """Apply a fact."""
+def evolve(listed: Listed | None, fact: Kept | Changed) -> Listed | None:
+    """Apply a fact. What was never published is gone with its draft."""
     match fact:
-        case OfferingPublished():
-            return Listed(fact.offering, fact.revision)
+        case OfferingDrafted():
+            before = listed if listed and listed.revision else Listed(fact.offering, 0, "draft")
+            return dataclasses.replace(before, draft=fact.offering)
+        case DraftDiscarded():
+            return dataclasses.replace(listed, draft=None) if listed and listed.revision else None
+        case _:
+            return change(listed, fact)
+
+
+def change(listed: Listed | None, fact: Changed) -> Listed:
+    """Apply a fact that changes the catalogue for others."""
+    if isinstance(fact, OfferingPublished):
+        return Listed(fact.offering, fact.revision, "published", fact.position)
+    if listed is None:
+        raise ValueError("an offering that is not listed cannot have changed")
+    match fact:
+        case OfferingPaused():
+            return dataclasses.replace(listed, state="paused", position=fact.position)
+        case OfferingResumed():
+            return dataclasses.replace(listed, state="published", position=fact.position)
         case OfferingRetired():
-            if listed is None:
-                raise ValueError("an offering that is not listed cannot have been retired")
-            return dataclasses.replace(listed, state="retired")
-
-
-def _published(offering: Offering, revision: int, now: dt.datetime) -> OfferingPublished:
-    return OfferingPublished(
-        offering=offering, provider=offering.provider, revision=revision, published_at=now
-    )
+            return dataclasses.replace(listed, state="retired", position=fact.position)

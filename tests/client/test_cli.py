@@ -32,7 +32,7 @@ def test_help_loads_nothing_heavy_and_lists_what_is_installed(tmp_path: Path) ->
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "0 []"
-    for word in ("doctor", "offer", "booking", "usage", "settlement", "event", "up", "extra"):
+    for word in ("doctor", "offer", "booking", "access", "usage", "settlement", "event", "up", "extra"):
         assert f"\n  {word} " in done.stdout
     assert "Den ganzen Markt auf diesem Rechner starten" in done.stdout
 
@@ -46,8 +46,16 @@ def test_help_loads_nothing_heavy_and_lists_what_is_installed(tmp_path: Path) ->
         ["offer", "apply"],
         ["offer", "list"],
         ["offer", "show"],
-        ["booking", "request"],
-        ["booking", "list"],
+        *(
+            ["booking", name]
+            for name in (
+                *("request", "list", "show", "accept", "approve", "decline", "cancel", "concede", "report"),
+                *("suspend", "resume", "amend", "terminate", "write"),
+            )
+        ),
+        *(["access", name] for name in ("key", "share", "open")),
+        *(["maintenance", name] for name in ("announce", "update", "list")),
+        ["breach", "report"],
         ["usage", "submit"],
         ["settlement", "list"],
         ["settlement", "show"],

@@ -1,4 +1,3 @@
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -12,70 +11,6 @@ from allmende.client.market import Received, Unanswered
 from allmende.schemas.billing import UsageRecorded
 from allmende.schemas.envelope import Event
 from allmende.schemas.rejections import Rejection, rejected
-
-BOOKING = ("booking", "request", "weser-it/virtual-machine", "standard", "--start", "2026-04-01")
-
-
-def test_a_booking(run: Run, fake: FakeMarket) -> None:
-    given = ("--quantity", "vcpu=8", "--quantity", "ram=32.5", "--end", "2027-03-31", "--reference", "A 1")
-    code, out, _ = run(*BOOKING, *given, "--id", examples.BOOKING_ID)
-    assert code == 0
-    assert examples.BOOKING_ID in out
-    assert "01.04.2026" in out
-    [(_, named)] = fake.sent
-    assert named == {
-        "start": dt.date(2026, 4, 1),
-        "end": dt.date(2027, 3, 31),
-        "reference": "A 1",
-        "id": examples.BOOKING_ID,
-    }
-
-
-@pytest.mark.parametrize(
-    ("rejection", "code"),
-    [
-        (refused("unknown_offering", offering="x"), 3),
-        (refused("no_capacity", quantity="vcpu", value=8, free=1), 1),
-        (refused("id_conflict", id="x"), 5),
-    ],
-)
-def test_a_refused_booking(run: Run, fake: FakeMarket, rejection: Rejection, code: int) -> None:
-    fake.outcome = rejection
-    assert run(*BOOKING) == (code, "", f"{rejection.message_de}\n")
-    assert run(*BOOKING, "--language", "en") == (code, "", f"{rejection.message_en}\n")
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "sentence"),
-    [
-        ("--quantity", "vcpu", "NAME=WERT"),
-        ("--quantity", "vcpu=acht", "quantities.vcpu: Hier muss eine Dezimalzahl"),
-        ("--start", "1.4.2026", "start: Hier muss ein Datum"),
-        ("--start", "2026-02-30", "start: Den Tag gibt es nicht"),
-        ("--end", "2026-03-31", "Die Buchung endet vor ihrem Beginn"),
-        ("--id", "1", "eine UUID"),
-    ],
-)
-def test_a_booking_that_cannot_be_meant(
-    run: Run, fake: FakeMarket, option: str, value: str, sentence: str
-) -> None:
-    code, _, err = run(*BOOKING, option, value)
-    assert (code, fake.sent) == (2, [])
-    assert sentence in err
-
-
-def test_a_booking_without_an_answer_can_be_repeated(run: Run, fake: FakeMarket) -> None:
-    fake.outcome = Unanswered("no outcome")
-    code, _, err = run(*BOOKING)
-    [(_, named)] = fake.sent
-    assert code == 6
-    assert f"--id {named['id']} bucht nicht doppelt" in err
-
-
-def test_the_bookings(run: Run, fake: FakeMarket) -> None:
-    code, out, _ = run("booking", "list")
-    assert code == 0
-    assert "vcpu=8, ram=32.5" in out
 
 
 def test_usage_goes_in_batches_with_ids_that_come_from_the_records(run: Run, fake: FakeMarket) -> None:

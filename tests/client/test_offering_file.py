@@ -1,5 +1,4 @@
 import json
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from support.examples import offering
 from allmende.client import offering_file
 from allmende.client.offering_file import CHARACTERS_MAX, Mistakes, read_offerings
 from allmende.schemas.catalog import Offering
+from allmende.tariffs.order_form import refuse_details, refuse_schema
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/offering.yaml"
 
@@ -63,7 +63,7 @@ def test_a_good_file() -> None:
 def test_the_example_of_the_documentation() -> None:
     [found] = read_offerings(EXAMPLE.read_text(encoding="utf-8"), "offering.yaml")
     assert found.category == "hosting"
-    matrix = found.plans[0].tariffs[0].components[1].price_by_class
+    matrix = found.plans[0].tariffs[0].components[3].price_by_class
     assert {name: price.kind for name, price in (matrix or {}).items()} == {
         "A": "free",
         "B": "per_unit",
@@ -184,7 +184,8 @@ def test_all_mistakes_of_a_file_at_once_in_plain_german_and_english() -> None:
         (26, "plans[0].titel"),
     ]
     assert all(m.german != m.english for m in caught.value.mistakes)
-    assert "Erlaubt ist nur 'compute', 'hosting', 'groupware' oder 'directory'" in mistakes_of(text)[0]
+    said = "Erlaubt ist nur 'compute', 'hosting', 'storage', 'network', 'security', 'groupware', "
+    assert said in mistakes_of(text)[0]
     assert str(caught.value).splitlines()[0].startswith("a.yaml:3:11: category: Only 'compute'")
 
 
@@ -203,13 +204,56 @@ def test_deep_nesting_is_refused_before_it_hurts(bracket: str) -> None:
     assert "geschachtelt" in mistakes_of(bracket * 100_000)[0]
 
 
-def test_fields_read_as_whole_numbers_are_those_of_the_contract() -> None:
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [("integer", offering_file._WHOLE_NUMBERS), ("boolean", offering_file._YES_OR_NO)],
+)
+def test_fields_read_as_more_than_text_are_those_of_the_contract(kind: str, read: frozenset[str]) -> None:
     definitions = Offering.model_json_schema()["$defs"].values()
-    integers = {
+    found = {
         name
         for definition in definitions
         for name, schema in definition.get("properties", {}).items()
-        if schema.get("type") == "integer"
+        if kind in {each.get("type") for each in (schema, *schema.get("anyOf", ()))}
     }
-    assert integers == offering_file._WHOLE_NUMBERS
-    assert "version" in typing.cast("set[str]", integers)
+    assert found == read
+    assert len(found) > 1
+
+
+def test_an_order_form_is_a_json_schema_and_nothing_else_is() -> None:
+    form = """
+    order_form:
+      type: object
+      properties:
+        zweck: {type: string, maxLength: 200, enum: [ja, no, "1", 1.5, -3, true, null]}
+      additionalProperties: false
+    waiting_list: no
+"""
+    text = changed(
+        "    title: Standard", f"    title: Standard{form.rstrip().replace('waiting_list: no', '')}"
+    )
+    [found] = read_offerings(text, "a.yaml")
+    form_read = found.plans[0].order_form
+    assert form_read == {
+        "type": "object",
+        "properties": {
+            "zweck": {
+                "type": "string",
+                "maxLength": 200,
+                "enum": ["ja", "no", "1", 1.5, -3, True, None],
+            }
+        },
+        "additionalProperties": False,
+    }
+    assert (
+        "true oder false"
+        in mistakes_of(changed("title: Standard", "title: Standard\n    closed_to_new: no"))[0]
+    )
+
+
+def test_the_order_form_of_the_documentation_can_be_published() -> None:
+    [found] = read_offerings(EXAMPLE.read_text(encoding="utf-8"), "offering.yaml")
+    [plan] = found.plans
+    assert refuse_schema(plan) is None
+    assert refuse_details(plan, {"domain": "stadt.example", "php": True}) is None
+    assert refuse_details(plan, {}) is not None

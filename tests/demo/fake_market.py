@@ -16,12 +16,13 @@ from allmende.schemas.billing import (
     UsageRecord,
     UsageRecorded,
 )
-from allmende.schemas.brokerage import BookingConfirmed, RequestBooking
+from allmende.schemas.brokerage import BookingConfirmed, BookingSummary, RequestBooking
 from allmende.schemas.catalog import Offering, OfferingSummary
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
-from allmende.services.billing import levy, settlement, usage
+from allmende.services.billing import levy, reckoning, settlement, usage
+from allmende.services.billing.booking import Booking as Billed
 from allmende.services.brokerage import booking
 from allmende.services.catalog import offering as catalogue
 
@@ -36,7 +37,7 @@ class Hub:
         self._consumers = {each.id: booking.Consumer(each.id, each.classes) for each in register.members}
         self.outcomes: dict[tuple[str, str], tuple[object, Any]] = {}
         self.listed: dict[str, catalogue.Listed] = {}
-        self.booked: dict[str, BookingConfirmed] = {}
+        self.booked: dict[str, Billed] = {}
         self.recorded: dict[tuple[str, str], UsageRecord] = {}
         self.levies: list[Any] = []
         self._closing: settlement.Closing | None = None
@@ -59,20 +60,25 @@ class Hub:
 
     def publish(self, member: str, offering: Offering) -> Any:
         before = self.listed.get(offering.offering_id)
-        fact = catalogue.publish(before, offering, member, NOW)
+        fact = catalogue.publish(before, offering, member, NOW, len(self.outcomes) + 1)
         if not isinstance(fact, Rejected):
-            self.listed[offering.offering_id] = catalogue.evolve(before, fact)
+            after = catalogue.evolve(before, fact)
+            assert after is not None
+            self.listed[offering.offering_id] = after
         return fact
 
     def book(self, member: str, id_: str, request: RequestBooking) -> Any:
         known = self.listed.get(request.offering_id)
         listed = booking.Listed(known.offering, known.revision) if known else None
-        outcome = booking.decide(
+        outcome = booking.request(
             request, id_, self._consumers[member], listed, {}, NOW, backdate=dt.timedelta(days=36_500)
         )
-        if isinstance(outcome, BookingConfirmed):
-            self.booked[id_] = outcome
-        return outcome
+        if not isinstance(outcome, booking.Booking):
+            return outcome
+        told = booking.told_of(outcome, NOW)
+        assert isinstance(told, BookingConfirmed), "everything in the demonstration is booked at once"
+        self.booked[id_] = Billed(told)
+        return told
 
     def record(self, member: str, records: tuple[UsageRecord, ...]) -> UsageRecorded:
         accepted, refused = 0, []
@@ -105,7 +111,11 @@ class Hub:
             members=sorted(self._lands),
             clearing_house=self.register.office.id,
             counted=self._counted(),
-            starting=list(self.booked.values()),
+            charges=[
+                line
+                for booked in self.booked.values()
+                for line in reckoning.reckon(booked, (), since=booked.confirmed.start, period=period)
+            ],
             levies=self.levies,
             now=NOW,
         )
@@ -125,19 +135,21 @@ class Hub:
         return {member.id: member.land for member in self.register.members if member.role is Role.MEMBER}
 
     def _counted(self) -> list[usage.Counted]:
-        by_booking: defaultdict[str, list[UsageRecord]] = defaultdict(list)
+        by_meter: defaultdict[tuple[str, str], list[UsageRecord]] = defaultdict(list)
         for record in self.recorded.values():
-            by_booking[record.booking_id].append(record)
-        return [
-            usage.Counted(
-                self.booked[id_],
-                {records[0].meter: sum((record.quantity for record in records), Decimal(0))},
-                {records[0].meter: len(records)},
-                min(record.start.date() for record in records),
-                max(record.start.date() for record in records),
+            by_meter[record.booking_id, record.meter].append(record)
+        return usage.count(
+            usage.Metered(
+                booking=self.booked[id_],
+                terms=0,
+                meter=meter,
+                quantity=sum((record.quantity for record in records), Decimal(0)),
+                records=len(records),
+                first_day=min(record.start.date() for record in records),
+                last_day=max(record.start.date() for record in records),
             )
-            for id_, records in by_booking.items()
-        ]
+            for (id_, meter), records in by_meter.items()
+        )
 
 
 class FakeMarket:
@@ -194,11 +206,17 @@ class FakeMarket:
 
     async def offerings(self) -> AsyncIterator[OfferingSummary]:
         for _, listed in sorted(self.hub.listed.items()):
-            yield OfferingSummary(offering=listed.offering, state=listed.state, revision=listed.revision)
+            yield OfferingSummary(
+                offering=listed.offering,
+                state=listed.state,
+                revision=listed.revision,
+                position=listed.position,
+            )
 
-    async def bookings(self) -> AsyncIterator[BookingConfirmed]:
+    async def bookings(self) -> AsyncIterator[BookingSummary]:
         for booked in self.hub.booked.values():
-            yield booked
+            terms = booked.confirmed.model_dump(exclude={"confirmed_at"})
+            yield BookingSummary(**terms, number=0)
 
     async def settlements(self) -> tuple[SettlementClosed, ...]:
         return (self.hub.closing.settlement,) if self.hub.is_closed else ()

@@ -14,7 +14,7 @@ from allmende.schemas.catalog import Offering, Plan
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Tariff
 from allmende.tariffs.order import refuse_order
-from allmende.tariffs.rating import rate_one_time, rate_usage
+from allmende.tariffs.rating import rate, rate_usage
 from allmende.tariffs.terms import refuse_class, tariff_on
 
 NOVEMBER = dt.date(2005, 11, 21)
@@ -40,7 +40,9 @@ def _quantities(**wanted: int) -> dict[str, Decimal]:
 
 def test_a_machine_in_muenster_costs_what_the_clause_says() -> None:
     tariff = _tariff(HOSTING)
-    lines = rate_one_time(tariff, None, _quantities(vcpu=4, memory_gb=16, disk_gb=200))
+    wanted = _quantities(vcpu=4, memory_gb=16, disk_gb=200)
+    once = [each for each in tariff.components if each.billing == "one_time"]
+    lines = [rate(tariff, each, None, wanted[each.id]) for each in once]
     assert [line.amount_cents for line in lines] == [16_800, 80_000, 16_600]
     assert sum(line.amount_cents for line in lines) == 113_400
 

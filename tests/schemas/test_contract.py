@@ -1,7 +1,10 @@
 import json
-from typing import Annotated
+import unicodedata
+from typing import Annotated, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from allmende.schemas.contract import MESSAGE_BYTES_MAX, Contract, Unreadable, read
@@ -120,3 +123,47 @@ def test_every_code_has_its_sentences() -> None:
 def test_text_outside_ascii_is_read_as_written() -> None:
     assert read(Outer, json.dumps({"name": "Förde €"}).encode()).name == "Förde €"
     assert read(Outer, json.dumps({"name": "Förde €"}, ensure_ascii=False).encode()).name == "Förde €"
+
+
+# -- equal keys -----------------------------------------------------------------------------------------
+
+_WORDS = st.sampled_from(['"a"', '"b"', '":"', '"a:"', '""', '","', '"\\u0061"', '"\\""', '"ü"', '"u\u0308"'])
+_GAPS = st.sampled_from(["", " ", "\n", "\t "])
+
+
+def _objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """JSON texts of objects, whose keys may be alike in several spellings."""
+    pairs = st.tuples(_WORDS, _GAPS, _GAPS, values).map(lambda part: f"{part[0]}{part[1]}:{part[2]}{part[3]}")
+    return st.lists(pairs, max_size=4).map(lambda found: "{" + ",".join(found) + "}")
+
+
+_TEXTS = st.recursive(
+    _WORDS | st.sampled_from(["1", "null", "[]"]),
+    lambda inner: _objects(inner) | st.lists(inner, max_size=3).map(lambda found: f"[{','.join(found)}]"),
+    max_leaves=12,
+)
+
+
+def _repeats_a_key(text: str) -> bool:
+    found: list[bool] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [unicodedata.normalize("NFC", name) for name, _ in pairs]
+        found.append(len(set(names)) < len(names))
+
+    json.loads(text, object_pairs_hook=look)
+    return any(found)
+
+
+class Anything(Contract):
+    pass
+
+
+@given(_objects(_TEXTS))
+def test_equal_keys_are_found_in_any_text(text: str) -> None:
+    code = None
+    try:
+        read(Anything, text.encode(), tolerant=True)
+    except Unreadable as error:
+        code = error.code
+    assert code == ("duplicate_key" if _repeats_a_key(text) else None)

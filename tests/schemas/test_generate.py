@@ -75,7 +75,9 @@ def test_fields_are_described_by_the_docstrings() -> None:
     component = SCHEMAS["catalog.offering.publish.v1"][1]["$defs"]["Component"]
     assert component["description"] == "One line of a tariff (TM Forum: product offering price)."
     assert component["properties"]["measure"]["description"].startswith("the quantity of the order form")
-    assert component["properties"]["billing"]["description"].endswith("what a meter counted in the period.")
+    assert component["properties"]["billing"]["description"].endswith(
+        "whenever a booking changes to this plan."
+    )
 
 
 # -- AsyncAPI --------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ def test_every_reference_leads_somewhere() -> None:
     references = [part["$ref"] for part in objects(DOCUMENT) if isinstance(part.get("$ref"), str)]
     assert len(references) > 100
     for reference in references:
-        assert resolved(reference)
+        assert resolved(reference) is not None
 
 
 def test_every_schema_of_the_document_is_valid() -> None:
@@ -116,11 +118,24 @@ def test_addresses_are_the_members_own_and_each_leads_to_one_message() -> None:
     assert (
         DOCUMENT["channels"]["brokerage.booking.confirmed"]["address"] == "events.brokerage.booking.confirmed"
     )
-    assert (
-        DOCUMENT["channels"]["catalog.offering.published"]["address"] == "bulletin.catalog.offering.published"
-    )
+    assert DOCUMENT["channels"]["billing.levy.charged"]["address"] == "bulletin.billing.levy.charged"
     assert DOCUMENT["channels"]["catalog.offering.list.request"]["address"] == "ask.catalog.offering.list"
     assert not [address for address in addresses if address.startswith(("cmd.", "ev.", "fact."))]
+
+
+def test_what_is_told_to_a_circle_is_heard_in_one_of_two_places() -> None:
+    channel = DOCUMENT["channels"]["catalog.offering.published"]
+    assert channel["address"] == "{root}.catalog.offering.published"
+    assert channel["parameters"]["root"]["enum"] == ["bulletin", "events"]
+    assert (
+        "| `bulletin.catalog.offering.published`, `events.catalog.offering.published` |" in FILES["README.md"]
+    )
+
+
+def test_everybody_who_hears_an_event_is_named() -> None:
+    for message in registry.MESSAGES:
+        if not message.is_command:
+            assert generate._heard_by(message)
 
 
 @pytest.mark.parametrize("message", registry.MESSAGES, ids=lambda message: message.name)
@@ -161,7 +176,8 @@ def test_the_message_id_is_that_of_the_description() -> None:
     headers = DOCUMENT["components"]["messages"][name]["headers"]
     digest = hashlib.sha256(examples.payload(name).model_dump_json().encode()).hexdigest()[:32]
     header = f"{registry.message(name).type}:{examples.BOOKING_ID}:{digest}"
-    assert re.search(headers["properties"]["Nats-Msg-Id"]["pattern"], header)
+    for said in (header, f"{header}:once-more"):
+        assert re.search(headers["properties"]["Nats-Msg-Id"]["pattern"], said)
     assert headers["required"] == ["Nats-Msg-Id"]
 
 

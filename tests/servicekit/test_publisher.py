@@ -72,8 +72,8 @@ class Interrupted:
         self._after_sending = after_sending
         self.requests = 0
 
-    async def publish(self, *arguments: Any, **options: Any) -> None:
-        await self._connection.publish(*arguments, **options)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
     async def request(self, *arguments: Any, **options: Any) -> Msg:
         self.requests += 1

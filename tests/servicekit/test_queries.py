@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support import examples
 from support.broker import Connections, eventually
+from support.builders import agreement
 from support.fixtures import NewMarket
 
 from allmende.schemas import permissions, registry
@@ -22,6 +23,7 @@ from allmende.servicekit.embedded.postgres import EmbeddedPostgres
 from allmende.servicekit.queries import REJECTED_HEADER, Caller
 from allmende.servicekit.testing import Sandbox
 from allmende.services.brokerage import store
+from allmende.services.brokerage.booking import Booking
 
 LIST = "ask.brokerage.booking.list"
 
@@ -74,12 +76,16 @@ async def test_one_sees_ones_own_and_the_office_sees_all(
     engine = database.engine(market.databases["brokerage"])
     async with engine.begin() as tx:
         booked = [
-            examples.booking().model_copy(
-                update={"booking_id": str(uuid.uuid4()), "consumer": consumer, "provider": provider}
+            Booking(
+                agreement().model_copy(
+                    update={"booking_id": str(uuid.uuid4()), "consumer": consumer, "provider": provider}
+                ),
+                "completed",
+                "active",
             )
             for consumer, provider in pairs
         ]
-        await store.save_bookings(tx, booked, examples.NOW)
+        await store.save_new(tx, booked, examples.NOW)
     await engine.dispose()
 
     seen = {}
@@ -147,10 +153,10 @@ async def test_an_answer_that_fails_is_told_and_hurts_no_other(
         asked.append(caller)
         if len(asked) == 1:
             raise ValueError("a bug")
-        return Offerings(offerings=(), next_after=None)
+        return Offerings(offerings=(), next_after=None, position=0)
 
     (service,) = [each for each in market.templates.services if each.name == "catalog"]
-    broken = dataclasses.replace(service, answers={"catalog.offering.list": answer})
+    broken = dataclasses.replace(service, answers=lambda _: {"catalog.offering.list": answer})
     services = [broken, *(each for each in market.templates.services if each.name != "catalog")]
     monkeypatch.setattr(market.templates, "services", services)
     await market.start("catalog")
@@ -158,7 +164,7 @@ async def test_an_answer_that_fails_is_told_and_hurts_no_other(
     subject = f"ask.{registry.query('catalog.offering.list').name}"
     assert (await ask(desy, subject, b"{}"))[0] == "unavailable"
     assert (await ask(desy, subject, b"{}"))[0] is None
-    assert asked == [Caller("desy", Role.MEMBER, sees_all=True)] * 2
+    assert asked == [Caller("desy", Role.MEMBER, sees_all=False)] * 2
 
 
 async def test_a_refusal_of_an_answer_has_the_same_form(sandbox: NewMarket, connections: Connections) -> None:

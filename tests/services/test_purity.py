@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHELL = {"__init__", "app", "handlers", "store", "books", "queries"}
+SHELL = {"__init__", "app", "handlers", "store", "books", "index", "shelf", "queries"}
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}
 PACKAGES = ("allmende.schemas", "allmende.tariffs")
+ALLOWED = {
+    # A checker of JSON Schemas without input or output: it is compiled for `offline`, and the contract
+    # refuses references, so that there is nothing to fetch.
+    "tariffs/order_form": {"jsonschema_rs"},
+}
 
 RULES = sorted(
     path
@@ -52,7 +57,8 @@ def _may_be_imported(name: str, siblings: set[str]) -> bool:
 @pytest.mark.parametrize("path", RULES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_rule_file_is_pure(path: Path) -> None:
     siblings = {rule.stem for rule in RULES if rule.parent == path.parent}
-    assert impurities(path.read_text(encoding="utf-8"), siblings) == []
+    allowed = ALLOWED.get(f"{path.parent.name}/{path.stem}", set())
+    assert set(impurities(path.read_text(encoding="utf-8"), siblings)) <= allowed
 
 
 def test_rule_files_are_found() -> None:

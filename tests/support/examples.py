@@ -7,7 +7,19 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
+from support import booking_examples
+
 from allmende.schemas import registry
+from allmende.schemas.attachments import (
+    AttachmentPart,
+    AttachmentReceived,
+    AttachmentRemoved,
+    AttachmentStored,
+    AttachmentSummary,
+    ReadAttachment,
+    RemoveAttachment,
+    StoreAttachment,
+)
 from allmende.schemas.billing import (
     ChargeLevy,
     ChargeLine,
@@ -28,18 +40,52 @@ from allmende.schemas.billing import (
     UsageRecorded,
     UsageRefused,
 )
-from allmende.schemas.brokerage import BookingConfirmed, Bookings, ListBookings, RequestBooking
+from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.catalog import (
+    Certificate,
+    Changes,
+    CompareRevisions,
+    Comparison,
+    DataProcessing,
+    Differing,
+    DiscardDraft,
+    DraftDiscarded,
+    DraftOffering,
+    Estimate,
+    EstimateCosts,
+    EstimateLine,
+    Facets,
+    FacetValue,
+    Filter,
+    Found,
+    History,
+    Hit,
     ListOfferings,
     Offering,
+    OfferingDrafted,
+    OfferingHidden,
+    OfferingPaused,
     OfferingPublished,
+    OfferingResumed,
     OfferingRetired,
     Offerings,
+    OfferingShown,
     OfferingSummary,
+    PauseOffering,
+    Place,
     Plan,
     PublishOffering,
+    ReplayChanges,
+    ResumeOffering,
     RetireOffering,
+    RevisionSummary,
+    SearchOfferings,
+    ServiceLevel,
+    ShowHistory,
+    ShowOffering,
+    SupportHours,
 )
+from allmende.schemas.conditions import Circle, Conditions, Pool
 from allmende.schemas.contract import Contract
 from allmende.schemas.envelope import seal
 from allmende.schemas.permissions import Role
@@ -159,6 +205,74 @@ def offering() -> Offering:
                 tariffs=(tariff(), next_year),
             ),
         ),
+    )
+
+
+def draft() -> Offering:
+    """Housing in two regions, with everything that can be said about an offering."""
+    return Offering(
+        offering_id="weser-it/housing",
+        title="Stellfläche",
+        description="Schränke in zwei Rechenzentren.",
+        category="hosting",
+        keywords=("Housing", "Rack"),
+        contact="betrieb@weser-it.example",
+        certificates=(
+            Certificate(name="ISO/IEC 27001", scope="Beide Standorte", valid_until=dt.date(2028, 6, 30)),
+        ),
+        data_processing=DataProcessing(personal_data=False, location="Deutschland"),
+        service_level=ServiceLevel(availability_percent=Decimal("99.90"), response_minutes=30),
+        support_hours=(SupportHours(days=("monday", "friday"), opens="07:00", closes="18:00"),),
+        visible_to=Circle(classes={"weser": ("A", "B")}),
+        bookable_by=Circle(members=(CONSUMER,)),
+        plans=(
+            Plan(
+                plan_id="rack",
+                title="Schrank",
+                order=(OrderQuantity(id="racks", title="Schränke", unit="Stk", minimum=Decimal(1)),),
+                order_form={
+                    "type": "object",
+                    "required": ["purpose"],
+                    "properties": {"purpose": {"type": "string", "title": "Zweck", "maxLength": 200}},
+                },
+                pools=(
+                    Pool(
+                        pool_id="nord",
+                        title="Bremen-Nord",
+                        region="bremen",
+                        capacity={"racks": Decimal(12)},
+                    ),
+                ),
+                conditions=Conditions(provider_approval_hours=72, minimum_term_months=12, notice_months=3),
+                tariffs=(
+                    Tariff(
+                        version=1,
+                        valid_from=dt.date(2026, 1, 1),
+                        components=(
+                            Component(
+                                id="rack",
+                                title="Schrank",
+                                billing="limit",
+                                period="month",
+                                measure="racks",
+                                unit="Stk",
+                                price=PerUnit(amount=Decimal("310.00")),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def attachment() -> AttachmentSummary:
+    """The agreement on the processing of personal data, 300,000 bytes."""
+    return AttachmentSummary(
+        name="Auftragsverarbeitung.pdf",
+        media_type="application/pdf",
+        size_bytes=300_000,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     )
 
 
@@ -310,6 +424,10 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
         "catalog.offering.publish",
         rejected("not_your_offering", "data.offering.offering_id", offering="elbe-it/disk", member=PROVIDER),
     ),
+    "catalog.attachment.rejected": (
+        "catalog.attachment.store",
+        rejected("attachments_full", "size_bytes", offering=OFFERING_ID, limit=33_554_432),
+    ),
     "brokerage.booking.rejected": (
         "brokerage.booking.request",
         rejected("no_capacity", "data.quantities.vcpu", quantity="vcpu", value=64, free=12),
@@ -329,23 +447,69 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
 }
 
 _PAYLOADS: dict[str, Callable[[], Contract]] = {
+    "catalog.offering.draft": lambda: DraftOffering(offering=draft()),
+    "catalog.offering.discard": lambda: DiscardDraft(offering_id="weser-it/housing"),
+    "catalog.offering.drafted": lambda: OfferingDrafted(
+        offering=draft(), provider=PROVIDER, revision=1, drafted_at=NOW
+    ),
+    "catalog.offering.discarded": lambda: DraftDiscarded(
+        offering_id="weser-it/housing", provider=PROVIDER, discarded_at=NOW
+    ),
+    "catalog.offering.pause": lambda: PauseOffering(offering_id=OFFERING_ID, reason="Umzug des Speichers"),
+    "catalog.offering.paused": lambda: OfferingPaused(
+        offering_id=OFFERING_ID,
+        provider=PROVIDER,
+        category="compute",
+        revision=3,
+        position=42,
+        reason="Umzug des Speichers",
+        paused_at=NOW,
+    ),
+    "catalog.offering.resume": lambda: ResumeOffering(offering_id=OFFERING_ID),
+    "catalog.offering.resumed": lambda: OfferingResumed(
+        offering_id=OFFERING_ID,
+        provider=PROVIDER,
+        category="compute",
+        revision=3,
+        position=43,
+        resumed_at=NOW,
+    ),
+    "catalog.offering.hidden": lambda: OfferingHidden(
+        offering_id="weser-it/housing",
+        provider=PROVIDER,
+        category="hosting",
+        revision=2,
+        position=44,
+        hidden_at=NOW,
+    ),
+    "catalog.attachment.store": lambda: StoreAttachment(
+        offering_id=OFFERING_ID, part=1, content="JVBERi0xLjcK", **attachment().model_dump()
+    ),
+    "catalog.attachment.remove": lambda: RemoveAttachment(
+        offering_id=OFFERING_ID, sha256=attachment().sha256
+    ),
+    "catalog.attachment.received": lambda: AttachmentReceived(
+        offering_id=OFFERING_ID, provider=PROVIDER, attachment=attachment(), missing=(0,)
+    ),
+    "catalog.attachment.stored": lambda: AttachmentStored(
+        offering_id=OFFERING_ID, provider=PROVIDER, attachment=attachment(), stored_at=NOW
+    ),
+    "catalog.attachment.removed": lambda: AttachmentRemoved(
+        offering_id=OFFERING_ID, provider=PROVIDER, sha256=attachment().sha256, removed_at=NOW
+    ),
     "catalog.offering.publish": lambda: PublishOffering(offering=offering()),
     "catalog.offering.retire": lambda: RetireOffering(offering_id=OFFERING_ID),
     "catalog.offering.published": lambda: OfferingPublished(
-        offering=offering(), provider=PROVIDER, revision=3, published_at=NOW
+        offering=offering(), provider=PROVIDER, revision=3, position=41, published_at=NOW
     ),
     "catalog.offering.retired": lambda: OfferingRetired(
-        offering_id=OFFERING_ID, provider=PROVIDER, revision=2, retired_at=NOW
-    ),
-    "brokerage.booking.request": lambda: RequestBooking(
         offering_id=OFFERING_ID,
-        plan_id="standard",
-        quantities={"vcpu": Decimal(8), "ram": Decimal("32.5")},
-        start=dt.date(2026, 4, 1),
-        end=dt.date(2027, 3, 31),
-        reference="Auftrag 2026/0417",
+        provider=PROVIDER,
+        category="compute",
+        revision=3,
+        position=45,
+        retired_at=NOW,
     ),
-    "brokerage.booking.confirmed": booking,
     "billing.usage.report": lambda: ReportUsage(records=(usage_record(1), usage_record(2))),
     "billing.usage.recorded": lambda: UsageRecorded(
         accepted=1, repeated=0, parked=0, refused=(_refused_record(),)
@@ -367,13 +531,130 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
     "catalog.offering.list": (
         lambda: ListOfferings(category="compute", after="alster-it/disk", limit=1),
         lambda: Offerings(
-            offerings=(OfferingSummary(offering=offering(), state="published", revision=3),),
+            offerings=(OfferingSummary(offering=offering(), state="published", revision=3, position=41),),
             next_after=OFFERING_ID,
+            position=45,
         ),
     ),
-    "brokerage.booking.list": (
-        lambda: ListBookings(side="consumer"),
-        lambda: Bookings(bookings=(booking(),), next_after=None),
+    "catalog.offering.show": (
+        lambda: ShowOffering(offering_id=OFFERING_ID, revision=3),
+        lambda: OfferingShown(
+            offering=offering(),
+            state="paused",
+            revision=3,
+            newest=3,
+            position=42,
+            since=NOW,
+            bookable=False,
+            attachments=(attachment(),),
+        ),
+    ),
+    "catalog.offering.history": (
+        lambda: ShowHistory(offering_id=OFFERING_ID, before=4, limit=1),
+        lambda: History(
+            offering_id=OFFERING_ID,
+            revisions=(
+                RevisionSummary(
+                    revision=3, published_at=NOW, title="Virtuelle Maschine", tariffs={"standard": 2}
+                ),
+            ),
+            next_before=3,
+        ),
+    ),
+    "catalog.offering.compare": (
+        lambda: CompareRevisions(offering_id=OFFERING_ID, earlier=2, later=3),
+        lambda: Comparison(
+            offering_id=OFFERING_ID,
+            earlier=2,
+            later=3,
+            differences=(
+                Differing(path="title", before="Maschine", after="Virtuelle Maschine"),
+                Differing(path="plans[standard].tariffs[1].valid_to", after="2026-12-31"),
+            ),
+        ),
+    ),
+    "catalog.offering.search": (
+        lambda: SearchOfferings(
+            text="virtuelle Maschine",
+            filter=Filter(category=("compute",), certificate=("ISO/IEC 27001",)),
+            after=Place(rank=2_060_793, offering_id="alster-it/disk"),
+            limit=1,
+        ),
+        lambda: Found(
+            hits=(
+                Hit(
+                    offering_id=OFFERING_ID,
+                    title="Virtuelle Maschine",
+                    category="compute",
+                    state="published",
+                    revision=3,
+                    rank=2_060_793,
+                    bookable=True,
+                ),
+            ),
+            counted=2,
+            complete=True,
+            facets=Facets(
+                category=(FacetValue(value="compute", count=2),),
+                region=(FacetValue(value="bremen", count=1),),
+            ),
+            next_after=Place(rank=2_060_793, offering_id=OFFERING_ID),
+        ),
+    ),
+    "catalog.offering.estimate": (
+        lambda: EstimateCosts(
+            offering_id=OFFERING_ID,
+            plan_id="standard",
+            start=dt.date(2026, 4, 1),
+            months=2,
+            quantities={"vcpu": Decimal(8), "ram": Decimal("32.5")},
+            usage_per_month={"vcpu_hours": Decimal(5760)},
+        ),
+        lambda: Estimate(
+            offering_id=OFFERING_ID,
+            offering_revision=3,
+            plan_id="standard",
+            tariff_version=1,
+            consumer_class="B",
+            lines=(
+                EstimateLine(
+                    component="runtime",
+                    title="Laufzeit",
+                    billing="usage",
+                    quantity=Decimal(5760),
+                    unit="h",
+                    amount_cents=7_200,
+                    times=2,
+                    first="2026-04",
+                    last="2026-05",
+                    trace_de="5.760 h zu 1,25 € je 100 h = 72,00 €",
+                    trace_en="5,760 h at €1.25 per 100 h = €72.00",
+                ),
+            ),
+            monthly_cents=(7_200, 7_200),
+            total_cents=14_400,
+        ),
+    ),
+    "catalog.change.replay": (
+        lambda: ReplayChanges(after=41, categories=("compute",), limit=1),
+        lambda: Changes(
+            changes=(
+                OfferingResumed(
+                    offering_id=OFFERING_ID,
+                    provider=PROVIDER,
+                    category="compute",
+                    revision=3,
+                    position=43,
+                    resumed_at=NOW,
+                ),
+            ),
+            position=43,
+            end=False,
+        ),
+    ),
+    "catalog.attachment.read": (
+        lambda: ReadAttachment(offering_id=OFFERING_ID, sha256=attachment().sha256, part=1),
+        lambda: AttachmentPart(attachment=attachment(), part=1, parts=2, content="JVBERi0xLjcK"),
     ),
     "billing.settlement.list": (
         lambda: ListSettlements(limit=12),
@@ -392,17 +673,26 @@ def payload(name: str) -> Contract:
         command, reason = _REASONS[name]
         rejection: Rejection = reason.as_rejection(command)
         return rejection
+    if name.startswith("brokerage."):
+        return booking_examples.payloads(booking())[name]
     return _PAYLOADS[name]()
 
 
 def query_request(name: str) -> Contract:
     """The example request of a query, by its name in the registry."""
-    return _QUERIES[name][0]()
+    return _query(name)[0]
 
 
 def query_reply(name: str) -> Contract:
     """The example reply to a query, by its name in the registry."""
-    return _QUERIES[name][1]()
+    return _query(name)[1]
+
+
+def _query(name: str) -> tuple[Contract, Contract]:
+    if name.startswith("brokerage."):
+        return booking_examples.queries(booking())[name]
+    request, reply = _QUERIES[name]
+    return request(), reply()
 
 
 def sender(name: str) -> str:
@@ -412,7 +702,8 @@ def sender(name: str) -> str:
         return f"/services/{message.service}"
     if name in {"billing.levy.charge", "billing.settlement.close"}:
         return f"/members/{OFFICE}"
-    return f"/members/{CONSUMER if message.service == 'brokerage' else PROVIDER}"
+    by_consumer = message.service == "brokerage" and name not in booking_examples.BY_PROVIDER
+    return f"/members/{CONSUMER if by_consumer else PROVIDER}"
 
 
 def sealed(name: str) -> bytes:

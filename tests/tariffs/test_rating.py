@@ -1,5 +1,6 @@
 """What is booked and used, priced to the cent, with a story."""
 
+import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from support.builders import component, decimals, tariff
 
 from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Tariff
-from allmende.tariffs.rating import rate, rate_one_time, rate_usage, refuse_amount
+from allmende.tariffs.rating import Line, rate, rate_due, rate_usage, refuse_amount
+from allmende.tariffs.recurrence import Terms, fall_due
 from allmende.tariffs.rounding import to_cents
 
 
@@ -35,8 +37,17 @@ LRZ = tariff(LRZ_MAILBOXES, class_scheme="lrz")
 FOUR_QUARTERS = {"mailboxes": Decimal(260 + 260 + 300 + 300)}
 
 
+START = dt.date(2026, 5, 31)
+
+
+def due(priced: Tariff, quantities: dict[str, Decimal]) -> list[Line]:
+    """What falls due on the last of May, the first day of a booking."""
+    terms = Terms(0, START, "standard", priced, None, quantities)
+    return [rate_due(each) for each in fall_due([terms], START, None, since=START, through=START)]
+
+
 def test_a_machine_in_muenster_costs_1134_euro() -> None:
-    lines = rate_one_time(MUENSTER, None, decimals({"vcpu": 4, "vmem": 16, "vdisk": 200}))
+    lines = due(MUENSTER, decimals({"vcpu": 4, "vmem": 16, "vdisk": 200}))
     assert [line.amount_cents for line in lines] == [16_800, 80_000, 16_600]
     assert sum(line.amount_cents for line in lines) == 113_400
 
@@ -71,13 +82,84 @@ def test_two_components_may_charge_one_meter() -> None:
     assert [line.amount_cents for line in rate_usage(two, None, {"hours": Decimal(3)})] == [300, 30]
 
 
-def test_usage_and_one_time_are_charged_apart() -> None:
+def test_usage_and_flat_components_are_charged_apart() -> None:
     both = tariff(component("1.00"), once("cores", "25.00", "Kern"))
     quantities = decimals({"hours": 2, "cores": 4})
     assert [line.amount_cents for line in rate_usage(both, None, quantities)] == [200]
-    assert [line.amount_cents for line in rate_one_time(both, None, quantities)] == [10_000]
-    assert rate_one_time(both, None, decimals({"cores": 0})) == []
-    assert rate_one_time(both, None, {}) == []
+    assert [line.amount_cents for line in due(both, quantities)] == [10_000]
+    assert due(both, {}) == due(both, decimals({"cores": 0})) == []
+
+
+@pytest.mark.parametrize(
+    ("flat", "german", "english"),
+    [
+        (
+            component("5.00", billing="fixed", period="month", measure=None, unit="Monat"),
+            (
+                "1 Monat × 5,00 € je Monat, Tarif Version 1 = 5,00 €"
+                "; angefangener Monat 2026-05 zählt voll nach dem Stand vom 31.05.2026"
+            ),
+            (
+                "1 Monat × €5.00 per Monat, tariff version 1 = €5.00"
+                "; begun month 2026-05 counts in full as of 2026-05-31"
+            ),
+        ),
+        (
+            component("2.00", billing="limit", period="quarter", measure="cores", unit="Kern"),
+            (
+                "4 Kern × 2,00 € je Kern, Tarif Version 1 = 8,00 €"
+                "; angefangenes Quartal 2026-Q2 zählt voll nach dem Stand vom 31.05.2026"
+            ),
+            (
+                "4 Kern × €2.00 per Kern, tariff version 1 = €8.00"
+                "; begun quarter 2026-Q2 counts in full as of 2026-05-31"
+            ),
+        ),
+        (
+            component("90.00", billing="fixed", period="year", measure=None, unit="Jahr"),
+            (
+                "1 Jahr × 90,00 € je Jahr, Tarif Version 1 = 90,00 €"
+                "; angefangenes Jahr 2026 zählt voll nach dem Stand vom 31.05.2026"
+            ),
+            (
+                "1 Jahr × €90.00 per Jahr, tariff version 1 = €90.00"
+                "; begun year 2026 counts in full as of 2026-05-31"
+            ),
+        ),
+        (
+            component("2.00", billing="limit", period="total", measure="cores", unit="Kern"),
+            "4 Kern × 2,00 € je Kern, Tarif Version 1 = 8,00 €; einmal für die ganze Buchung",
+            "4 Kern × €2.00 per Kern, tariff version 1 = €8.00; once for the whole booking",
+        ),
+        (
+            component(Free(reason="Grundversorgung"), billing="one_time", measure="cores", unit="Kern"),
+            "4 Kern: ohne Entgelt, Grundversorgung",
+            "4 Kern: free of charge, Grundversorgung",
+        ),
+    ],
+)
+def test_a_flat_line_says_what_it_covers_and_that_nothing_is_prorated(
+    flat: Component, german: str, english: str
+) -> None:
+    (line,) = due(tariff(flat), decimals({"cores": 4}))
+    assert (line.trace_de, line.trace_en) == (german, english)
+
+
+def test_a_change_of_plan_and_later_terms_are_named() -> None:
+    move = component("12.00", billing="on_plan_change", measure=None, unit="Wechsel")
+    first = Terms(0, START, "small", tariff(), None, {})
+    second = Terms(3, dt.date(2026, 6, 15), "large", tariff(move, version=2), None, {})
+    (found,) = fall_due([first, second], START, None, since=START, through=dt.date(2026, 6, 30))
+    line = rate_due(found)
+    assert (line.amount_cents, line.tariff_version) == (1_200, 2)
+    assert line.trace_de == (
+        "1 Wechsel × 12,00 € je Wechsel, Tarif Version 2 = 12,00 €"
+        "; einmal für den Wechsel zum Plan large am 15.06.2026; Bedingungen seit 15.06.2026 (Änderung 3)"
+    )
+    assert line.trace_en == (
+        "1 Wechsel × €12.00 per Wechsel, tariff version 2 = €12.00"
+        "; once for the change to plan large on 2026-06-15; terms since 2026-06-15 (change 3)"
+    )
 
 
 def test_a_line_is_rounded_once_and_at_its_end() -> None:
@@ -124,3 +206,21 @@ def test_more_than_a_statement_can_hold_is_refused_before_it_counts(quantity: st
     priced = component("10", measure="cores")
     refused = refuse_amount(tariff(priced), None, priced.billing, {"cores": Decimal(quantity)})
     assert (refused is not None) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("flat", "measure"),
+    [
+        (component("10", id="setup", billing="one_time", measure="cores"), "cores"),
+        (component("10", id="size", billing="limit", period="month", measure="cores"), "cores"),
+        (component("1000000001", id="base", billing="fixed", period="year", measure=None), "base"),
+        (component("1000000001", id="move", billing="on_plan_change", measure=None), "move"),
+    ],
+)
+def test_an_order_is_refused_for_any_component_that_it_fixes(flat: Component, measure: str) -> None:
+    booked = {"cores": Decimal(100_000_001)}
+    refused = refuse_amount(tariff(component(), flat), None, "one_time", booked)
+    assert refused is not None
+    assert refused.parameters["measure"] == measure
+    assert refused == refuse_amount(tariff(component(), flat), None, flat.billing, booked)
+    assert refuse_amount(tariff(component(), flat), None, "usage", booked) is None

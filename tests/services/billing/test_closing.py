@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from support.broker import eventually
-from support.builders import booking, command, fact, key, record, register, report
+from support.builders import booking, command, fact, key, record, register, report, tariff, uid
 from support.desk import Desk, NewDesk, codes, persistently
+from support.histories import amended, changed, day, flat
 
 from allmende.schemas.billing import (
     ChargeLevy,
@@ -143,3 +146,79 @@ async def test_reports_and_closings_in_one_batch_come_to_an_end(desk: NewDesk) -
         await asyncio.gather(work(first, 10), work(second, 20))
     told = Counter(codes(first.told + second.told))
     assert (told["SettlementClosed"], told["UsageRecorded"]) == (1, 2)
+
+
+# -- months closed by several processes at once ---------------------------------------------------
+
+MONTHLY = booking(tariff=tariff(flat("10.00", "month")), start=day("2025-01-01"))
+YEAR = [f"2025-{month:02d}" for month in range(1, 13)]
+
+
+async def charged(desk: Desk) -> Counter[str]:
+    rows = await desk.rows("select document->>'charged_for', amount_cents from charge_line")
+    found: Counter[str] = Counter()
+    for charged_for, cents in rows:
+        found[str(charged_for)] += int(str(cents))
+    return found
+
+
+def months(period: str) -> Incoming:
+    return command("office", CloseSettlement(period=period), 100 + int(period[:4]) * 12 + int(period[5:]))
+
+
+async def test_months_closed_at_once_charge_each_month_once(desk: NewDesk) -> None:
+    processes = await desks(desk)
+    await processes[0].take(fact(MONTHLY.model_copy(update={"booking_id": uid(5)}), 50))
+
+    async def close(each: Desk, period: str) -> None:
+        await persistently(lambda: each.take(months(period)))
+
+    await asyncio.gather(*(close(processes[n % 4], period) for n, period in enumerate(reversed(YEAR))))
+    assert await charged(processes[0]) == Counter(dict.fromkeys(YEAR, 1_000))
+
+
+async def test_terms_told_while_months_close_are_charged_in_the_end(desk: NewDesk) -> None:
+    closer, *others = await desks(desk, 3)
+    mine = MONTHLY.model_copy(update={"booking_id": uid(5)})
+    cheaper = {"tariff": tariff(flat("4.00", "month")), "end": day("2025-10-15")}
+    told = [mine, changed(1, mine, end=day("2025-10-15")), amended(2, "2025-03-01", mine, **cheaper)]
+
+    async def close() -> None:
+        for period in YEAR:
+            await persistently(lambda period=period: closer.take(months(period)))  # type: ignore[misc]
+
+    async def tell(each: Desk, start: int) -> None:
+        for number, data in enumerate(told):
+            await eventually(lambda number=number: len(closer.told) >= 12 * number)  # type: ignore[misc]
+            message = fact(data, start + number)
+            await persistently(lambda message=message: each.take(message))  # type: ignore[misc]
+
+    await asyncio.gather(close(), *(tell(each, 60 + 10 * n) for n, each in enumerate(others)))
+    await closer.take(months("2026-01"))
+    prices = {"2025-01": 1_000, "2025-02": 1_000} | dict.fromkeys(YEAR[2:10], 400)
+    assert {each: cents for each, cents in (await charged(closer)).items() if cents} == prices
+
+
+async def test_without_looking_at_what_was_told_late_it_is_lost(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = await desks(desk, 1)
+    mine = MONTHLY.model_copy(update={"booking_id": uid(5)})
+    await first.take(fact(mine, 50), months("2025-12"))
+    statement = str(store._LOCK_OPEN)
+    assert statement.count("or exists") == 2
+    with monkeypatch.context() as blinded:
+        blinded.setattr(store, "_LOCK_OPEN", text(re.sub(r"(?m)^ +or exists .*$", "", statement)))
+        await first.take(fact(changed(1, mine, state="cancelled"), 51), months("2025-01"))
+    assert (await charged(first)).total() == 12_000
+    await first.take(months("2025-02"))
+    assert (await charged(first)).total() == 0
+
+
+async def test_the_database_refuses_to_charge_a_component_twice(desk: NewDesk) -> None:
+    (first,) = await desks(desk, 1)
+    mine = MONTHLY.model_copy(update={"booking_id": uid(5)})
+    await first.take(fact(mine, 50), months("2025-01"))
+    with pytest.raises(IntegrityError, match="component_charge_pkey"):
+        async with first.engine.begin() as tx:
+            await tx.execute(text("insert into component_charge select * from component_charge"))

@@ -4,8 +4,21 @@ import dataclasses
 import datetime as dt
 
 import pytest
-from support.builders import booking, command, fact, key, record, register, report, uid
+from support.builders import (
+    booking,
+    command,
+    component,
+    decimals,
+    fact,
+    key,
+    record,
+    register,
+    report,
+    tariff,
+    uid,
+)
 from support.desk import Desk, NewDesk, codes, said
+from support.histories import amended, breach, changed, flat, noon
 
 from allmende.schemas.billing import (
     ChargeLevy,
@@ -25,8 +38,12 @@ from allmende.services.billing.handlers import BillingHandler
 MEMBERS = register(Someone("desy", "Hamburg"), Someone("gsi", "Hessen"), Someone("lrz", "Bayern"))
 BY_LAND = key({"Hamburg": 1, "Hessen": 2, "Bayern": 7}, holders="land")
 TABLES = {
-    "booking": "select booking_id, provider, consumer, one_time_charged_in from booking order by 1",
+    "booking": "select booking_id, provider, consumer, open_from from booking order by 1",
     "usage_record": "select source, record_id, quantity, digest, state from usage_record order by 1, 2",
+    "booking_terms": "select booking_id, number, valid_from, reckoned_in from booking_terms order by 1, 2",
+    "booking_change": "select booking_id, number, charged_in, reckoned_in from booking_change order by 1, 2",
+    "breach": "select breach_id, charged_in from breach order by 1",
+    "component_charge": "select * from component_charge order by 1, 2, 3, 4, 5",
     "levy": "select levy_id, period, document::text from levy order by 1",
     "settlement": "select document::text from settlement order by 1",
     "statement": "select document::text from statement order by 1",
@@ -70,11 +87,15 @@ def summed(*facts: Outgoing) -> list[str]:
     return found
 
 
+LATER_TERMS = tariff(component(), flat("2.00", "month", "size", measure="cores"), version=2)
 MAY = dt.datetime(2026, 5, 2, 12, tzinfo=dt.UTC)
 BATCH: list[Incoming] = [
     fact(booking(1), 1),
     fact(booking(2, consumer="gsi", end=dt.date(2026, 4, 30)), 2),
     fact(booking(3, provider="gsi", consumer="lrz", offering_id="gsi/vm"), 3),
+    fact(amended(1, "2026-04-20", quantities=decimals({"cores": 2}), tariff=LATER_TERMS), 4),
+    fact(changed(2, changed_at=noon("2026-04-20"), compensation_cents=40), 5),
+    fact(breach(800, 30), 6),
     reported(10, record("a", 5), record("b", "2.5", booking_id=uid(2)), record("a", 5)),
     reported(11, record("a", 6), record("c", meter="none"), record("d", 1, booking_id=uid(3))),
     reported(12, record("a", 1, booking_id=uid(3)), by="gsi"),
@@ -125,7 +146,7 @@ async def test_a_batch_delivered_twice_has_one_effect(billing: Desk, size: int |
 
 
 async def test_the_same_records_in_another_report_change_nothing(billing: Desk) -> None:
-    await billing.deliver(BATCH[:4])
+    await billing.deliver(BATCH[:7])
     before = await tables(billing)
     assert summed(
         *await billing.take(reported(99, record("a", 5), record("b", "2.5", booking_id=uid(2))))
@@ -153,16 +174,16 @@ async def test_a_settlement_says_what_was_used_and_levied(billing: Desk) -> None
     settled = facts[-1].data
     assert isinstance(settled, SettlementClosed)
     assert {p.party: p.net_cents for p in settled.positions} == {
-        "desy": -500 - 100,
+        "desy": -500 - 40 + 30 - 100,
         "gsi": -250 + 100 - 200,
-        "lrz": 750 - 100 - 700,
+        "lrz": 750 + 40 - 30 - 100 - 700,
         "office": 1_000,
     }
     assert (settled.charges_cents, settled.levies_cents, settled.usage_records, settled.lines) == (
-        850,
+        860,
         1_000,
         3,
-        6,
+        8,
     )
     statements = {each.data.member: each for each in facts if isinstance(each.data, StatementIssued)}
     assert list(statements) == ["desy", "gsi", "lrz", "office"]
@@ -187,15 +208,6 @@ async def test_closing_one_period_twice_in_one_batch_closes_it_once(billing: Des
     facts = await billing.take(closing(1), closing(2), closing(3, "2026-05"))
     assert codes(facts).count("SettlementClosed") == 2
     assert codes(facts).count("period_closed") == 1
-
-
-async def test_what_is_charged_once_comes_in_the_first_period_that_can_hold_it(billing: Desk) -> None:
-    late = booking(1, start=dt.date(2026, 5, 31), quantities={})
-    await billing.take(fact(late, 1), closing(1))
-    assert await billing.rows("select one_time_charged_in from booking") == [(None,)]
-    await billing.take(closing(2, "2026-05"))
-    await billing.take(closing(3, "2026-06"))
-    assert await billing.rows("select one_time_charged_in from booking") == [("2026-05",)]
 
 
 @pytest.mark.parametrize("letter", ["x", "\N{OLD ITALIC LETTER A}"])

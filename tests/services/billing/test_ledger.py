@@ -13,7 +13,16 @@ from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.ledger import Entry, Posting, entries_of
 from allmende.services.billing.netting import Obligation
 
-APPEND_ONLY = ("levy", "settlement", "statement", "charge_line", "journal_entry", "posting", "fact")
+APPEND_ONLY = (
+    "levy",
+    "settlement",
+    "statement",
+    "charge_line",
+    "journal_entry",
+    "posting",
+    "component_charge",
+    "fact",
+)
 
 
 def test_an_entry_that_does_not_balance_cannot_be_made() -> None:

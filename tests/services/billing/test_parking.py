@@ -16,11 +16,11 @@ from allmende.schemas.billing import (
     UsageRecorded,
     UsageRefused,
 )
-from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.registry import Audience
 from allmende.servicekit.messages import Incoming, Outgoing
 from allmende.services.billing import store
+from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
 
 KNOWN = fact(booking(1), 1)
@@ -150,7 +150,7 @@ async def test_a_booking_learned_by_another_process_meanwhile_is_found_at_the_de
     loaded, learned = asyncio.Event(), asyncio.Event()
     load_bookings = store.load_bookings
 
-    async def slowly(tx: AsyncConnection, ids: Iterable[str]) -> dict[str, BookingConfirmed]:
+    async def slowly(tx: AsyncConnection, ids: Iterable[str]) -> dict[str, Booking]:
         found = await load_bookings(tx, ids)
         loaded.set()
         await learned.wait()
@@ -167,11 +167,26 @@ async def test_a_booking_learned_by_another_process_meanwhile_is_found_at_the_de
     assert await states(billing) == ["recorded"]
 
 
-async def test_thousands_that_waited_are_refused_in_messages_that_can_be_read(billing: Desk) -> None:
-    ids = [f"{number:05d}".ljust(120, "\N{OLD ITALIC LETTER A}") for number in range(1_500)]
-    for start in range(0, len(ids), 500):
-        names = ids[start : start + 500]
-        await billing.take(reported(start + 1, *(record(id_, meter="none") for id_ in names)))
+async def test_thousands_that_waited_are_decided_slice_by_slice(billing: Desk, desk: NewDesk) -> None:
+    ids = [f"{number:05d}".ljust(120, "\N{OLD ITALIC LETTER A}") for number in range(1_600)]
+    for start in range(0, len(ids), 400):
+        wrong = [record(id_, meter="none") for id_ in ids[start : start + 400]]
+        await billing.take(reported(start + 1, *wrong, record(f"good{start}")))
     facts = await billing.take(KNOWN)
-    assert len(refused(facts)) == len(set(refused(facts))) == 1_500
+    assert len(refused(facts)) == store.SLICE
+    other = await desk(billing.handler, shares=billing)
+    ticks = [await each.tick() for each in (billing, other, billing, other)]
+    assert [len(refused(told)) for told in ticks] == [store.SLICE, store.SLICE, 100, 0]
+    told = refused([*facts, *(fact for each in ticks for fact in each)])
+    assert told == [f"lrz {id_} unknown_meter" for id_ in ids]
     assert max(len(each.data.model_dump_json().encode()) for each in facts) < MESSAGE_BYTES_MAX - 2_000
+    assert (await states(billing)).count("recorded") == 4
+
+
+async def test_a_closing_does_not_wait_for_the_slices(billing: Desk) -> None:
+    for start in range(3):
+        await billing.take(reported(start + 1, *(record(f"{start}-{number}") for number in range(400))))
+    await billing.take(KNOWN)
+    settled = (await billing.take(CLOSE))[-1].data
+    assert isinstance(settled, SettlementClosed)
+    assert settled.usage_records == 1_200

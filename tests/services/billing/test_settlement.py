@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import NOW, booking, component, decimals, key, tariff, uid
 
-from allmende.schemas.billing import ChargeLevy
+from allmende.schemas.billing import ChargeLevy, ChargeLine
 from allmende.schemas.brokerage import BookingConfirmed
+from allmende.services.billing.booking import Booking
 from allmende.services.billing.levy import Levy, charge
+from allmende.services.billing.reckoning import reckon
 from allmende.services.billing.settlement import Closing, close, refuse_closing
 from allmende.services.billing.usage import Counted
 
@@ -29,7 +31,12 @@ ONCE = tariff(
 
 def counted(each: BookingConfirmed, hours: int | str = 10, records: int = 2) -> Counted:
     first, last = dt.date(2026, 4, 3), dt.date(2026, 4, 28)
-    return Counted(each, {"hours": Decimal(hours)}, {"hours": records}, first, last)
+    found = Booking(each)
+    return Counted(found, found.history[0], {"hours": Decimal(hours)}, {"hours": records}, first, last)
+
+
+def charged(each: BookingConfirmed) -> list[ChargeLine]:
+    return reckon(Booking(each), [], since=each.start, period=PERIOD)
 
 
 def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> Levy:
@@ -46,7 +53,7 @@ def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> Levy:
 
 def closed(
     usage: Sequence[Counted] = (),
-    starting: Sequence[BookingConfirmed] = (),
+    charges: Sequence[ChargeLine] = (),
     levies: Sequence[Levy] = (),
     members: Sequence[str] = MEMBERS,
 ) -> Closing:
@@ -56,7 +63,7 @@ def closed(
         members=members,
         clearing_house="office",
         counted=usage,
-        starting=starting,
+        charges=charges,
         levies=levies,
         now=NOW,
     )
@@ -95,7 +102,7 @@ def test_usage_is_rated_by_the_terms_in_the_booking() -> None:
 
 def test_what_is_charged_once_is_charged_for_the_bookings_that_start() -> None:
     four = booking(tariff=ONCE, quantities=decimals({"cores": 4}), end=dt.date(2026, 12, 31))
-    found = closed(starting=[four])
+    found = closed(charges=charged(four))
     (line,) = found.lines
     assert (line.component, line.amount_cents, line.records) == ("setup", 10_000, 0)
     assert (line.service_from, line.service_to) == (dt.date(2026, 4, 1), dt.date(2026, 12, 31))
@@ -200,12 +207,13 @@ def test_everything_agrees_and_no_order_of_the_input_matters(
         counted(each, str(hours)) for each, (_, _, _, hours, _) in zip(bookings, booked, strict=True) if hours
     ]
     starting = [each for each, (_, _, _, _, starts) in zip(bookings, booked, strict=True) if starts]
+    charges = [line for each in starting for line in charged(each)]
     levies = [levy(amount, 900 + number) for number, amount in enumerate(amounts)]
-    found = closed(usage, starting, levies)
+    found = closed(usage, charges, levies)
     agree(found)
     assert found.settlement.levies_cents == sum(amounts)
 
     members = list(MEMBERS)
-    for each in (usage, starting, levies, members):
+    for each in (usage, charges, levies, members):
         chance.shuffle(each)
-    assert closed(usage, starting, levies, members) == found
+    assert closed(usage, charges, levies, members) == found

@@ -8,13 +8,16 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
 from support.desk import Desk, NewDesk
+from support.histories import amended, breach, changed, noon
 
 from allmende.schemas.billing import ChargeLevy, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.services.billing import books, levy, settlement, store
+from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.period import period_of
 from allmende.services.billing.store import Reported
-from allmende.services.billing.usage import Counted, digest_of, period_of
+from allmende.services.billing.usage import Counted, count, digest_of
 
 UNTIL = NOW + dt.timedelta(seconds=60)
 
@@ -43,7 +46,7 @@ async def save(desk: Desk, *records: UsageRecord, parked: bool = False, source: 
 
 async def counted(desk: Desk, period: str = "2026-04") -> list[Counted]:
     async with desk.engine.begin() as tx:
-        return await store.counted_in(tx, period)
+        return count(await store.metered_in(tx, period))
 
 
 async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk) -> None:
@@ -58,7 +61,7 @@ async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk
     await learn(billing, booking(1, consumer="gsi"))
     async with billing.engine.begin() as tx:
         found = await store.load_bookings(tx, [uid(1), uid(2), uid(3), uid(1)])
-    assert found == {uid(1): rich, uid(2): booking(2)}
+    assert found == {uid(1): Booking(rich), uid(2): Booking(booking(2))}
 
 
 async def test_records_are_known_by_provider_and_id(billing: Desk) -> None:
@@ -88,14 +91,16 @@ async def test_the_database_sums_exactly_by_booking_and_meter(billing: Desk) -> 
     )
     await save(billing, record("7", 70), parked=True)
     first, second = await counted(billing)
+    known = Booking(booking(1, tariff=two))
     assert first == Counted(
-        booking(1, tariff=two),
+        known,
+        known.history[0],
         {"hours": Decimal("0.3"), "disk": Decimal("999999999999999.999999999")},
         {"hours": 2, "disk": 1},
         dt.date(2026, 4, 1),
         dt.date(2026, 4, 30),
     )
-    assert (second.booking.booking_id, dict(second.quantities), dict(second.records)) == (
+    assert (second.booking.confirmed.booking_id, dict(second.quantities), dict(second.records)) == (
         uid(2),
         decimals({"hours": 7}),
         {"hours": 1},
@@ -121,17 +126,103 @@ async def test_both_calendars_of_berlin_agree(billing: Desk) -> None:
     assert [row[0] for row in rows] == [period_of(moment) for moment in moments]
 
 
-async def test_what_is_charged_once_is_taken_once(billing: Desk) -> None:
+async def test_bookings_are_looked_at_as_long_as_something_may_fall_due(billing: Desk) -> None:
     starts = ["2026-03-31", "2026-04-01", "2026-04-30", "2026-05-01"]
     await learn(billing, *(booking(n, start=dt.date.fromisoformat(day)) for n, day in enumerate(starts)))
 
-    async def charged(period: str) -> list[str]:
+    async def looked_at(period: str, next_look: dt.date | None) -> list[str]:
         async with billing.engine.begin() as tx:
-            return sorted(each.booking_id for each in await store.charge_one_time(tx, period))
+            found = [each.id for each in await store.lock_open(tx, period)]
+            await store.save_open_from(tx, dict.fromkeys(found, next_look))
+            return found
 
-    assert await charged("2026-04") == [uid(0), uid(1), uid(2)], "and what an earlier period missed"
-    assert await charged("2026-04") == []
-    assert await charged("2026-12") == [uid(3)]
+    assert await looked_at("2026-04", dt.date(2026, 6, 1)) == [uid(0), uid(1), uid(2)]
+    assert await looked_at("2026-04", None) == []
+    assert await looked_at("2026-05", None) == [uid(3)]
+    assert await looked_at("2026-06", None) == [uid(0), uid(1), uid(2)], "and no more after that"
+    assert await looked_at("2026-12", None) == []
+
+
+async def test_what_is_told_of_bookings_comes_back_whatever_came_first(billing: Desk) -> None:
+    terms, change = amended(2, "2026-05-01", quantities=decimals({"cores": 3})), changed(1)
+    async with billing.engine.begin() as tx:
+        await store.save_changes(tx, [change, change])
+        await store.save_amendments(tx, [terms, terms])
+        assert await store.load_bookings(tx, [uid(1)]) == {}
+    await learn(billing, booking(1), booking(2))
+    async with billing.engine.begin() as tx:
+        await store.save_amendments(tx, [amended(2, "2026-09-01"), amended(1, "2026-06-01")])
+        await store.save_changes(tx, [changed(1, state="cancelled")])
+        assert await store.load_bookings(tx, [uid(1), uid(2)]) == {
+            uid(1): Booking(booking(1), (amended(1, "2026-06-01"), terms), (change,)),
+            uid(2): Booking(booking(2)),
+        }, "what is numbered like something known is known"
+
+
+async def test_a_booking_is_looked_at_again_when_something_is_told_of_it(billing: Desk) -> None:
+    await learn(billing, booking(1), booking(2))
+
+    async def looked_at(period: str = "2026-04") -> list[tuple[str, dt.date]]:
+        async with billing.engine.begin() as tx:
+            found = await store.lock_open(tx, period)
+            await store.save_open_from(tx, {each.id: dt.date(2026, 7, 1) for each in found})
+            return [(each.id, each.since) for each in found]
+
+    start = dt.date(2026, 4, 1)
+    assert await looked_at() == [(uid(1), start), (uid(2), start)]
+    assert await looked_at() == []
+    async with billing.engine.begin() as tx:
+        await store.save_changes(tx, [changed(1), changed(1, booking(9))])
+    assert await looked_at() == [(uid(1), start)]
+    async with billing.engine.begin() as tx:
+        await store.save_amendments(tx, [amended(2, "2026-09-01", booking(2))])
+    assert await looked_at() == [(uid(2), start)]
+    assert await looked_at() == []
+    assert await looked_at("2026-07") == [(uid(1), dt.date(2026, 7, 1)), (uid(2), dt.date(2026, 7, 1))]
+
+
+async def test_usage_is_summed_by_the_terms_of_its_day(billing: Desk) -> None:
+    await learn(billing, booking(1), booking(2))
+    async with billing.engine.begin() as tx:
+        later = [(1, "2026-04-20"), (2, "2026-04-10"), (3, "2026-04-25"), (4, "2026-04-25")]
+        later.append((7, "2026-05-01"))
+        await store.save_amendments(tx, [amended(number, start) for number, start in later])
+    days = [f"2026-04-{number:02d}" for number in range(1, 31)]
+    await save(billing, *(record(each, 1, start=noon(each)) for each in days))
+    await save(billing, record("other", 5, booking_id=uid(2)))
+    async with billing.engine.begin() as tx:
+        found = await store.metered_in(tx, "2026-04")
+    assert [
+        (each.terms, int(each.quantity), each.records, each.first_day.day, each.last_day.day)
+        for each in found
+    ] == [
+        (0, 9, 9, 1, 9),
+        (2, 15, 15, 10, 24),
+        (4, 6, 6, 25, 30),
+        (0, 5, 1, 10, 10),
+    ]
+    known = found[0].booking
+    assert [known.terms_on(dt.date.fromisoformat(each)).number for each in days] == [
+        *[0] * 9,
+        *[2] * 15,
+        *[4] * 6,
+    ]
+
+
+async def test_compensations_and_credits_are_taken_once(billing: Desk) -> None:
+    async with billing.engine.begin() as tx:
+        may, june = noon("2026-05-31"), noon("2026-06-01")
+        owed = [changed(1, changed_at=may, compensation_cents=5), changed(2, changed_at=june)]
+        owed.append(changed(3, changed_at=june, compensation_cents=-5))
+        await store.save_changes(tx, owed)
+        await store.save_breaches(tx, [breach(80), breach(81, 0), breach(80, 7)])
+        assert await store.charge_compensations(tx, "2026-04") == []
+        assert await store.charge_compensations(tx, "2026-05") == [owed[0]]
+        assert await store.charge_compensations(tx, "2026-12") == [owed[2]]
+        assert await store.charge_compensations(tx, "2026-12") == []
+        assert await store.give_credits(tx, "2026-03") == []
+        assert await store.give_credits(tx, "2026-05") == [breach(80)]
+        assert await store.give_credits(tx, "2026-05") == []
 
 
 async def test_a_period_is_open_until_it_is_closed(billing: Desk) -> None:
@@ -178,12 +269,12 @@ async def test_waiting_ends_once(billing: Desk) -> None:
     async with billing.engine.begin() as tx:
         assert await store.parked_in(tx, "2026-04") == [a, b]
         assert await store.parked_for(tx, [uid(1), uid(9)]) == [a]
-        assert await store.overdue(tx, UNTIL - dt.timedelta(microseconds=1)) == []
-        assert await store.overdue(tx, UNTIL) == [a, b]
+        assert await store.decidable(tx, UNTIL - dt.timedelta(microseconds=1)) == []
+        assert await store.decidable(tx, UNTIL) == [a, b]
         await store.resolve(tx, [a], [b])
         await store.resolve(tx, [b], [a])
         assert await store.parked_in(tx, "2026-04") == []
-        assert await store.overdue(tx, UNTIL) == []
+        assert await store.decidable(tx, UNTIL) == []
     rows = await billing.rows("select record_id, state, parked_until from usage_record order by 1")
     assert rows == [("a", "recorded", None), ("b", "refused", None)]
 
@@ -200,8 +291,9 @@ async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
 
 async def test_books_come_back_page_by_page(billing: Desk) -> None:
     usage = [
-        Counted(booking(n, consumer=consumer), {"hours": Decimal(n)}, {"hours": 1}, NOW.date(), NOW.date())
+        Counted(each, each.history[0], {"hours": Decimal(n)}, {"hours": 1}, NOW.date(), NOW.date())
         for n, consumer in enumerate(["desy", "desy", "kit"], 1)
+        for each in [Booking(booking(n, consumer=consumer))]
     ]
     closings = [
         settlement.close(
@@ -210,7 +302,7 @@ async def test_books_come_back_page_by_page(billing: Desk) -> None:
             members=["desy", "kit", "lrz"],
             clearing_house="office",
             counted=usage[:month],
-            starting=[],
+            charges=[],
             levies=[],
             now=NOW,
         )

@@ -11,7 +11,9 @@ from support.builders import booking, component, decimals, record, tariff, uid
 from allmende.schemas.billing import UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.rejections import Rejected
-from allmende.services.billing.usage import Accepted, Outcome, Parked, Repeated, decide, digest_of, period_of
+from allmende.services.billing.booking import Booking
+from allmende.services.billing.period import period_of
+from allmende.services.billing.usage import Accepted, Outcome, Parked, Repeated, decide, digest_of
 
 ENDED = booking(end=dt.date(2026, 4, 30))
 
@@ -28,7 +30,11 @@ def decided(
     closed: set[str] | None = None,
 ) -> str:
     outcome: Outcome = decide(
-        each, provider, known_digest=known, booking=for_, closed_periods=closed or set()
+        each,
+        provider,
+        known_digest=known,
+        booking=Booking(for_) if for_ else None,
+        closed_periods=closed or set(),
     )
     if isinstance(outcome, Rejected):
         assert all(outcome.sentences)
@@ -37,7 +43,8 @@ def decided(
 
 
 def test_a_record_of_ones_own_booking_counts() -> None:
-    assert decide(record(), "lrz", known_digest=None, booking=ENDED, closed_periods=()) == Accepted()
+    outcome = decide(record(), "lrz", known_digest=None, booking=Booking(ENDED), closed_periods=())
+    assert outcome == Accepted()
 
 
 def test_the_guards_stand_in_their_order() -> None:
@@ -132,7 +139,7 @@ def test_an_open_end_is_written_as_such() -> None:
         record(start=at("2026-03-01T12:00:00Z")),
         "lrz",
         known_digest=None,
-        booking=booking(quantities=decimals({"cores": 1})),
+        booking=Booking(booking(quantities=decimals({"cores": 1}))),
         closed_periods=(),
     )
     assert isinstance(refused, Rejected)

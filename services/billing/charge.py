@@ -1,0 +1,172 @@
+"""Charge lines: what is used, what falls due, what is taken back, owed or credited, each with its story."""
+
+import datetime as dt
+
+from allmende.schemas.billing import ChargeLine
+from allmende.schemas.brokerage import BookingChanged, BreachRecorded
+from allmende.schemas.money import euro
+from allmende.tariffs.rating import Line, rate_due, rate_usage, told_terms
+from allmende.tariffs.recurrence import Due, Terms
+
+from .booking import Booking
+from .levy import Levy
+from .period import day_of, first_day_of, last_day_of, period_with
+from .usage import Counted
+
+
+def of_usage(counted: Counted) -> list[ChargeLine]:
+    """Charge what the meters of a booking counted."""
+    terms = counted.terms
+    german, english = told_terms(terms)
+    return [
+        _charge(counted.booking, line, terms, counted.first_day, counted.last_day).model_copy(
+            update={
+                "records": counted.records[line.component.measure or ""],
+                "trace_de": line.trace_de + german,
+                "trace_en": line.trace_en + english,
+            }
+        )
+        for line in rate_usage(terms.tariff, terms.consumer_class, counted.quantities)
+    ]
+
+
+def of_due(booking: Booking, due: Due, period: str) -> ChargeLine:
+    """Charge a flat component in the statement of a period, be it the one in which it fell due or a later."""
+    line = _charge(booking, rate_due(due), due.terms, due.first_day, due.last_day)
+    german, english = _late(due.first_day, period)
+    return line.model_copy(
+        update={
+            "charged_for": due.charged_for,
+            "trace_de": line.trace_de + german,
+            "trace_en": line.trace_en + english,
+        }
+    )
+
+
+def reversal(line: ChargeLine, settled_in: str, reason: tuple[str, str]) -> ChargeLine:
+    """Take a line of a closed period back, to the cent.
+
+    Args:
+        line: what was charged.
+        settled_in: the period in which it was.
+        reason: why, in German and English.
+    """
+    german, english = reason
+    return line.model_copy(
+        update={
+            "line": 0,
+            "cause": "reversal",
+            "amount_cents": -line.amount_cents,
+            "trace_de": (
+                f"Storno der Position {line.line} aus {settled_in} ({german}): {euro(-line.amount_cents)}; "
+                f"dort: {line.trace_de}"
+            ),
+            "trace_en": (
+                f"reversal of line {line.line} of {settled_in} ({english}): "
+                f"{euro(-line.amount_cents, language='en')}; there: {line.trace_en}"
+            ),
+        }
+    )
+
+
+def of_compensation(change: BookingChanged, period: str) -> ChargeLine:
+    """Charge what one side owes the other for a change, such as a withdrawal; both ways stand gross."""
+    day = day_of(change.changed_at)
+    consumer_owes = change.compensation_cents > 0
+    payer, payee = change.consumer, change.provider
+    amount = abs(change.compensation_cents)
+    german, english = _late(day, period)
+    reason = f": {change.reason}" if change.reason else ""
+    return ChargeLine(
+        line=0,
+        kind="charge",
+        cause="compensation",
+        payer=payer if consumer_owes else payee,
+        payee=payee if consumer_owes else payer,
+        title="Ausgleich",
+        booking_id=change.booking_id,
+        offering_id=change.offering_id,
+        service_from=day,
+        service_to=day,
+        amount_cents=amount,
+        trace_de=f"Ausgleich zur Änderung {change.number} der Buchung{reason} = {euro(amount)}{german}",
+        trace_en=(
+            f"compensation for change {change.number} of the booking{reason} = "
+            f"{euro(amount, language='en')}{english}"
+        ),
+    )
+
+
+def of_breach(breach: BreachRecorded, period: str) -> ChargeLine:
+    """Credit the consumer for a missed service level; it lowers what the consumer owes."""
+    german, english = _late(breach.last_day, period)
+    promised, measured = f"{breach.promised:f}", f"{breach.measured:f}"
+    return ChargeLine(
+        line=0,
+        kind="charge",
+        cause="credit",
+        payer=breach.consumer,
+        payee=breach.provider,
+        title="Gutschrift",
+        booking_id=breach.booking_id,
+        offering_id=breach.offering_id,
+        service_from=breach.first_day,
+        service_to=breach.last_day,
+        amount_cents=-breach.credit_cents,
+        trace_de=(
+            f"Gutschrift, {breach.measure} {measured.replace('.', ',')} statt {promised.replace('.', ',')}: "
+            f"{breach.reason} = {euro(-breach.credit_cents)}{german}"
+        ),
+        trace_en=(
+            f"credit, {breach.measure} {measured} instead of {promised}: {breach.reason} = "
+            f"{euro(-breach.credit_cents, language='en')}{english}"
+        ),
+    )
+
+
+def of_levy(levy: Levy, clearing_house: str) -> list[ChargeLine]:
+    """Charge every member's part of a levy."""
+    return [
+        ChargeLine(
+            line=0,
+            kind="levy",
+            payer=share.member,
+            payee=clearing_house,
+            title=levy.fact.title,
+            service_from=first_day_of(levy.fact.period),
+            service_to=last_day_of(levy.fact.period),
+            amount_cents=share.amount_cents,
+            trace_de=share.trace_de,
+            trace_en=share.trace_en,
+        )
+        for share in levy.shares
+    ]
+
+
+def _charge(booking: Booking, line: Line, terms: Terms, first: dt.date, last: dt.date) -> ChargeLine:
+    confirmed = booking.confirmed
+    return ChargeLine(
+        line=0,
+        kind="charge",
+        payer=confirmed.consumer,
+        payee=confirmed.provider,
+        title=line.component.title,
+        booking_id=confirmed.booking_id,
+        offering_id=confirmed.offering_id,
+        component=line.component.id,
+        terms=terms.number,
+        tariff_version=line.tariff_version,
+        quantity=line.quantity,
+        unit=line.component.unit,
+        service_from=first,
+        service_to=last,
+        amount_cents=line.amount_cents,
+        trace_de=line.trace_de,
+        trace_en=line.trace_en,
+    )
+
+
+def _late(day: dt.date, period: str) -> tuple[str, str]:
+    """Say where a line belongs to another month than that of its statement."""
+    own = period_with(day)
+    return (f"; nachberechnet für {own}", f"; charged late for {own}") if own != period else ("", "")

@@ -1,0 +1,78 @@
+"""What a booking is charged in a period: what is due by now, less what stands charged.
+
+Nothing is charged twice and nothing is lost, in whatever order facts come and months close: what fell due
+without being charged is charged now, what stands charged without being due is taken back now. A closed period
+keeps its lines.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable
+
+from allmende.schemas.billing import ChargeLine
+from allmende.tariffs.recurrence import Due
+
+from . import charge
+from .booking import Booking
+from .period import last_day_of
+
+Key = tuple[str, int, str]
+"""A component, the number of the terms that price it, what it is charged for: due once in a booking."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """A line of a closed period that charges a component and was not taken back."""
+
+    key: Key
+    line: ChargeLine
+    settled_in: str
+
+
+def reckon(
+    booking: Booking, standing: Iterable[Standing], *, since: dt.date, period: str
+) -> list[ChargeLine]:
+    """Find the lines that bring a booking's charges up to date.
+
+    Args:
+        booking: as it is known now.
+        standing: its charges that fell due on the first day of the window or later.
+        since: the first day of the window; nothing that fell due earlier has changed.
+        period: the period that is closed; its last day ends the window unless later ones were charged.
+    """
+    charged = {each.key: each for each in standing}
+    # A later month may have been closed before this one: what stands charged for it is reckoned with as well.
+    last = max([last_day_of(period), *(each.line.service_from for each in charged.values())])
+    due = {key_of(each): each for each in booking.fall_due(since, last)}
+    lines = [charge.of_due(booking, each, period) for key, each in due.items() if key not in charged]
+    return lines + [_taken_back(booking, each) for key, each in charged.items() if key not in due]
+
+
+def _taken_back(booking: Booking, standing: Standing) -> ChargeLine:
+    component, terms, charged_for = standing.key
+    line = charge.reversal(standing.line, standing.settled_in, _reason(booking, standing))
+    # Lines written before terms were numbered do not say by which they are priced.
+    return line.model_copy(update={"component": component, "terms": terms, "charged_for": charged_for})
+
+
+def key_of(due: Due) -> Key:
+    """Name what falls due once."""
+    return (due.component.id, due.terms.number, due.charged_for)
+
+
+def open_from(booking: Booking, period: str) -> dt.date | None:
+    """Tell the day from which a booking must be looked at again though nothing more is told of it, if any."""
+    last = last_day_of(period)
+    return last + dt.timedelta(days=1) if booking.goes_on_after(last) else None
+
+
+def _reason(booking: Booking, standing: Standing) -> tuple[str, str]:
+    withdrawal = booking.withdrawal
+    if withdrawal is not None:
+        why = f": {withdrawal.reason}" if withdrawal.reason else ""
+        return f"die Buchung kam nicht zustande{why}", f"the booking did not come about{why}"
+    end = booking.end
+    if end is not None and end < standing.line.service_from:
+        return f"die Buchung endete am {end:%d.%m.%Y}", f"the booking ended on {end}"
+    number = booking.terms_on(standing.line.service_from).number
+    return f"es gilt die Änderung {number}", f"change {number} holds"

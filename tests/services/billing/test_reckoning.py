@@ -1,0 +1,171 @@
+"""What is due less what stands charged: every life costs the same in the end, however months close."""
+
+import dataclasses
+import datetime as dt
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import charges
+from support.builders import booking, component, decimals, tariff
+from support.charges import Fact
+from support.histories import amended, changed, day, flat, on_change
+
+from allmende.schemas.billing import ChargeLine
+from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed
+from allmende.services.billing.booking import Booking
+from allmende.services.billing.reckoning import Key, Standing, open_from, reckon
+
+PLANS = {
+    "a": tariff(
+        component("2.00", id="setup", billing="one_time", measure="cores"),
+        flat("10.00", "month"),
+        flat("30.00", "quarter", "size", measure="cores"),
+        flat("90.00", "year", "yearly"),
+        flat("7.00", "total", "whole"),
+    ),
+    "b": tariff(flat("20.00", "month"), flat("1.00", "month", "size", measure="cores"), on_change("5.00")),
+    "c": tariff(component("3.00", id="setup", billing="one_time", measure="cores"), component()),
+}
+PERIODS = [f"{year}-{month:02d}" for year in (2025, 2026) for month in range(1, 13)]
+DAYS = st.dates(day("2025-01-01"), day("2026-12-31"))
+
+
+@dataclasses.dataclass
+class Office:
+    """Closes months for one booking and keeps its lines, as the tables do."""
+
+    facts: list[Fact] = dataclasses.field(default_factory=list)
+    lines: list[tuple[str, ChargeLine]] = dataclasses.field(default_factory=list)
+    open_from: dt.date | None = None
+    untold: bool = False
+
+    def learn(self, fact: Fact) -> None:
+        if isinstance(fact, BookingConfirmed):
+            self.open_from = fact.start
+        elif fact not in self.facts:
+            self.untold = True
+        if fact not in self.facts:
+            self.facts.append(fact)
+
+    @property
+    def booking(self) -> Booking | None:
+        confirmed = [each for each in self.facts if isinstance(each, BookingConfirmed)]
+        amendments = tuple(each for each in self.facts if isinstance(each, BookingAmended))
+        changes = tuple(each for each in self.facts if isinstance(each, BookingChanged))
+        return Booking(confirmed[0], amendments, changes) if confirmed else None
+
+    def close(self, period: str) -> list[ChargeLine]:
+        found = self.booking
+        if found is None:
+            return []
+        last = max(day(f"{period}-28"), day(f"{period}-01"))
+        last = (last + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)
+        since = found.confirmed.start if self.untold else self.open_from
+        if since is None or (since > last and not self.untold):
+            return []
+        lines = reckon(found, self.standing(since), since=since, period=period)
+        self.lines += [(period, line) for line in lines]
+        self.open_from, self.untold = open_from(found, period), False
+        return lines
+
+    def standing(self, since: dt.date) -> list[Standing]:
+        found: dict[Key, Standing] = {}
+        for period, line in self.lines:
+            key = (line.component or "", line.terms or 0, line.charged_for or "")
+            if line.cause == "reversal":
+                del found[key]
+            else:
+                assert key not in found, "charged twice"
+                found[key] = Standing(key, line, period)
+        return [each for each in found.values() if each.line.service_from >= since]
+
+    def cents(self) -> Counter[tuple[str, str]]:
+        found: Counter[tuple[str, str]] = Counter()
+        for _, line in self.lines:
+            found[line.component or "", f"{line.service_from:%Y-%m}"] += line.amount_cents
+        return Counter({key: cents for key, cents in found.items() if cents})
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Fact]:
+    start = draw(DAYS)
+    ends = st.none() | st.dates(start, day("2027-03-31"))
+    cores = st.integers(0, 3).map(lambda count: decimals({"cores": count}))
+    plan = draw(st.sampled_from("abc"))
+    first = booking(start=start, end=draw(ends), plan_id=plan, tariff=PLANS[plan], quantities=draw(cores))
+    told: list[Fact] = [first]
+    for number in range(1, draw(st.integers(1, 5))):
+        end, plan = draw(ends), draw(st.sampled_from("abc"))
+        told.append(changed(number, first, end=end))
+        if draw(st.booleans()):
+            new = {"plan_id": plan, "tariff": PLANS[plan], "quantities": draw(cores), "end": end}
+            told.append(amended(number, draw(DAYS).isoformat(), first, **new))
+    if draw(st.integers(0, 4)) == 0:
+        told.append(changed(7, first, state=draw(st.sampled_from(["cancelled", "failed"]))))
+    return told
+
+
+def played(story: Sequence[Fact], chance: random.Random) -> Office:
+    """Tell everything twice, in any order, between closings in any order; then close the last month."""
+    office = Office()
+    events: list[Fact | str] = [*story, *story, *PERIODS[:-1]]
+    chance.shuffle(events)
+    for event in [*events, PERIODS[-1]]:
+        if isinstance(event, str):
+            office.close(event)
+        else:
+            office.learn(event)
+    return office
+
+
+@settings(max_examples=200, deadline=None)
+@given(stories(), st.randoms(use_true_random=False))
+def test_every_life_costs_what_it_costs_day_by_day(story: list[Fact], chance: random.Random) -> None:
+    assert played(story, chance).cents() == charges.flat_cents(story, day("2026-12-31"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(stories())
+def test_months_closed_in_order_with_everything_told_take_nothing_back(story: list[Fact]) -> None:
+    office = Office()
+    for fact in story:
+        office.learn(fact)
+    for period in PERIODS:
+        assert all(f"{line.service_from:%Y-%m}" == period for line in office.close(period))
+    assert {line.cause for _, line in office.lines} <= {"regular"}
+    assert office.cents() == charges.flat_cents(story, day("2026-12-31"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(stories(), st.randoms(use_true_random=False))
+def test_a_month_closed_again_would_charge_nothing(story: list[Fact], chance: random.Random) -> None:
+    office = played(story, chance)
+    found = office.booking
+    assert found is not None
+    everything = office.standing(day("1990-01-01"))
+    assert reckon(found, everything, since=day("1990-01-01"), period=PERIODS[-1]) == []
+
+
+def test_a_reversal_says_why() -> None:
+    monthly = booking(tariff=PLANS["b"])
+    office = Office()
+    office.learn(monthly)
+    office.close("2026-05")
+    ended = changed(1, monthly, end=day("2026-04-30"))
+    failed = changed(1, monthly, state="failed")
+    told: list[tuple[Fact, str, str]] = [
+        (ended, "die Buchung endete am 30.04.2026", "ended on 2026-04-30"),
+        (failed, "die Buchung kam nicht zustande", "the booking did not come about"),
+        (amended(1, "2026-05-01", monthly), "es gilt die Änderung 1", "change 1 holds"),
+    ]
+    for story, german, english in told:
+        each = dataclasses.replace(office, facts=list(office.facts), lines=list(office.lines))
+        each.learn(story)
+        back = [line for line in each.close("2026-06") if line.cause == "reversal"]
+        line = next(line for line in back if line.charged_for == "2026-05")
+        assert line.amount_cents == -2_000
+        assert f"({german}): -20,00 €; dort: 1 Monat × 20,00 €" in line.trace_de
+        assert f"{english}): -€20.00; there: 1 Monat × €20.00" in line.trace_en
