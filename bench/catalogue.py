@@ -41,9 +41,14 @@ OFFERINGS = int(os.environ.get("ALLMENDE_BENCH_CATALOGUE", "100000"))
 QUESTIONS = int(os.environ.get("ALLMENDE_BENCH_QUESTIONS", "300"))
 _BATCH = 1_000
 
-_FIRST = ["Web", "Mail", "Daten", "Netz", "Server", "Cloud", "Fach", "Archiv", "Melde", "Personal", "Ratsinformations", "Geo", "Schul", "Steuer"]
-_SECOND = ["hosting", "verfahren", "speicher", "sicherung", "dienst", "plattform", "verwaltung", "portal", "register", "betrieb"]
-_TEXT = ["Betrieb", "für", "Verwaltungen", "auf", "zwei", "Rechenzentren", "mit", "täglicher", "Sicherung", "und", "Rufbereitschaft", "an", "Werktagen", "nach", "dem", "Stand", "der", "Technik", "für", "Kommunen", "Länder", "Hochschulen", "Zweckverbände", "Schulen", "Behörden", "Bürgerinnen", "Bürger", "elektronische", "Akte", "Bescheid", "Antrag", "Zahlung", "Anbindung", "Schnittstelle", "Protokoll", "Überwachung", "Verfügbarkeit"]
+_FIRST = ("Web", "Mail", "Daten", "Netz", "Server", "Cloud", "Fach", "Archiv", "Melde", "Personal", "Schul")
+_SECOND = ("hosting", "verfahren", "speicher", "sicherung", "dienst", "plattform", "verwaltung", "portal")
+_SENTENCES = """
+Betrieb für Verwaltungen auf zwei Rechenzentren mit täglicher Sicherung und Rufbereitschaft an Werktagen
+nach dem Stand der Technik für Kommunen Länder Hochschulen Zweckverbände Schulen Behörden Bürgerinnen Bürger
+elektronische Akte Bescheid Antrag Zahlung Anbindung Schnittstelle Protokoll Überwachung Verfügbarkeit
+"""
+_TEXT = _SENTENCES.split()
 _CATEGORIES = ("compute", "hosting", "storage", "network", "security", "groupware", "directory", "expertise")
 _REGIONS = ("bremen", "hamburg", "hessen", "bayern", "sachsen", "berlin", "saarland", "thueringen")
 _CERTIFICATES = ("BSI C5", "ISO/IEC 27001", "ISO 9001", "TISAX")
