@@ -35,9 +35,10 @@ from allmende.servicekit.testing import Sandbox
 from allmende.services.catalog import index, store
 from allmende.services.catalog.handlers import CatalogHandler
 from allmende.services.catalog.store import Reader
-from bench.market import MEMBERS, scratch_market
+from bench.market import names, servers
 
 OFFERINGS = int(os.environ.get("ALLMENDE_BENCH_CATALOGUE", "100000"))
+MEMBERS = names(16)
 QUESTIONS = int(os.environ.get("ALLMENDE_BENCH_QUESTIONS", "300"))
 _BATCH = 1_000
 
@@ -222,7 +223,7 @@ async def _pages(desk: Market, engine: AsyncEngine, reader: Reader) -> None:
 
 async def main() -> None:
     """Measure in a market of its own."""
-    async with scratch_market() as market:
+    async with servers() as found, found.market(len(MEMBERS)) as market:
         await measure(market)
 
 
