@@ -88,6 +88,12 @@ _HOLD_OFFERINGS = text("""
     select from offering where offering_id = any(cast(:ids as text[])) order by offering_id for share
 """)
 
+# An offering that nobody has heard of has no row to lock, and yet only one may be the first to keep it.
+_LOCK_NAMES = text("""
+    select pg_advisory_xact_lock(hashtextextended('brokerage offering ' || id, 0))
+    from (select id from unnest(cast(:ids as text[])) u (id) order by id) named
+""")
+
 _LOCK_OFFERINGS = text("""
     select offering_id, document::text from offering
     where offering_id = any(cast(:ids as text[]))
@@ -457,6 +463,7 @@ async def save_offerings(tx: AsyncConnection, listed: Mapping[str, Listed]) -> N
     if not listed:
         return
     ids = sorted(listed)
+    await tx.execute(_LOCK_NAMES, {"ids": ids})
     rows = await tx.execute(_LOCK_OFFERINGS, {"ids": ids})
     before = {row[0]: Offering.model_validate_json(row[1]) for row in rows}
     rows = await tx.execute(

@@ -289,6 +289,13 @@ async def _hold_offerings(tx: Transaction, ids: Any) -> Rows:
     return []
 
 
+@means(store._LOCK_NAMES)
+async def _lock_names(tx: Transaction, ids: Any) -> Rows:
+    for id_ in sorted(ids):
+        await tx.lock("advisory", ("offering", id_))
+    return []
+
+
 @means(store._LOCK_OFFERINGS)
 async def _lock_offerings(tx: Transaction, ids: Any) -> Rows:
     keys = [(id_,) for id_ in sorted(ids) if tx.get("offering", id_) is not None]

@@ -184,6 +184,29 @@ async def test_a_new_limit_counts_the_booking_that_another_process_is_about_to_c
     assert await desks[0].rows("select total, booked from capacity") == [(CAPACITY, 30)]
 
 
+async def test_a_limit_counts_what_another_process_books_when_it_first_hears_of_the_offering(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desks = await processes(desk, 2)
+    save_new = store.save_new
+    deciding, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hesitating(*arguments: object) -> None:
+        deciding.set()
+        await go_on.wait()
+        await save_new(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "save_new", hesitating)
+    learning = asyncio.create_task(desks[0].take(fact(published(offering()), 0), asked(1, 30)))
+    await deciding.wait()
+    limiting = asyncio.create_task(desks[1].take(fact(published(HOT, 2), 1)))
+    await asyncio.sleep(0.1)
+    assert not limiting.done()
+    go_on.set()
+    await asyncio.gather(learning, limiting)
+    assert await desks[0].rows("select total, booked from capacity") == [(CAPACITY, 30)]
+
+
 async def test_one_booking_id_of_two_members_in_two_processes_is_given_once(desk: NewDesk) -> None:
     desks = await processes(desk, 2)
     async with desks[0].engine.begin() as tx:
