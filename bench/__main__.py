@@ -8,7 +8,7 @@ import uvloop
 
 from allmende.schemas import subjects
 from allmende.servicekit.testing import Sandbox
-from bench import growth, latency, throughput
+from bench import catalogue, growth, latency, throughput
 from bench.market import OFFERINGS, Servers, fill, names, servers, stored
 from bench.processes import memory_mib, serving, trace_receiver
 from bench.readers import reading
@@ -32,17 +32,17 @@ async def main() -> None:
     print(f"{MEMBERS} members, {OFFERINGS:,} offerings, {BOOKINGS:,} bookings a round")
     print("sync_interval: always, fsync and synchronous_commit on, 1 % of the requests traced\n")
     async with servers() as found, trace_receiver() as traces, found.market(MEMBERS) as market:
-        grown = await _growth(found, market, [size for size in SIZES if size <= _MANY])
+        sizes = [size for size in SIZES if size <= STORED_MOST]
+        grown = await _growth(found, market, [size for size in sizes if size <= _MANY])
         table = {MEMBERS: await _rounds(market, traces)}
         await _with_readers(market, traces)
         await _latencies_and_memory(market, traces)
         for crowd in CROWDS:
             table[crowd] = await _crowd(found, crowd, traces)
         _print_table(table)
-        grown += await _growth(found, market, [size for size in SIZES if _MANY < size <= STORED_MOST])
-        print("bookings stored  µs per booking, without NATS")
-        for stored_before, each in grown:
-            print(f"{stored_before:15,} {each:15.0f}")
+        await catalogue.measure(market)
+        grown += await _growth(found, market, [size for size in sizes if size > _MANY])
+        _print_growth(grown)
 
 
 async def _rounds(market: Sandbox, traces: str) -> tuple[float, float]:
@@ -122,6 +122,12 @@ def _print_table(table: dict[int, tuple[float, float]]) -> None:
     for members, (bookings, ratio) in table.items():
         print(f"{members:7} {bookings:11,.0f}  {ratio:5.2f}")
     print(flush=True)
+
+
+def _print_growth(grown: Sequence[tuple[int, float]]) -> None:
+    print("bookings stored  µs per booking, without NATS")
+    for bookings, each in grown:
+        print(f"{bookings:15,} {each:15.0f}")
 
 
 async def _growth(found: Servers, market: Sandbox, sizes: Sequence[int]) -> list[tuple[int, float]]:

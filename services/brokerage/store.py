@@ -65,7 +65,7 @@ _LINES = text("""
 _LOAD_LINE = text(f"""
     select {_BOOKING} from booking
     where state = 'held' and (offering_id, plan_id, pool_id) = (:offering, :plan, :pool)
-    order by number limit {SLICE} for update
+    order by joined limit {SLICE} for update
 """)
 
 _WAITING = text("""
@@ -113,9 +113,11 @@ _TAKE_CAPACITY = text("""
 
 _SAVE_NEW = text("""
     insert into booking (booking_id, consumer, provider, offering_id, plan_id, pool_id, state, instance,
-                         changes, waits_for, until, due_at, requested_at, reserved, progress, terms)
+                         changes, waits_for, until, due_at, requested_at, joined, reserved, progress, terms)
     select u.id, u.consumer, u.provider, u.offering, u.plan, u.pool, u.state, u.instance,
-           u.changes, u.waits_for, u.until, u.due_at, :now, u.reserved::jsonb, u.progress::json, u.terms::json
+           u.changes, u.waits_for, u.until, u.due_at, :now,
+           case when u.state = 'held' then nextval('waiting_line') end,
+           u.reserved::jsonb, u.progress::json, u.terms::json
     from unnest(cast(:ids as uuid[]), cast(:consumers as text[]), cast(:providers as text[]),
                 cast(:offerings as text[]), cast(:plans as text[]), cast(:pools as text[]),
                 cast(:states as text[]), cast(:instances as text[]), cast(:changes as int[]),
@@ -128,6 +130,7 @@ _SAVE_NEW = text("""
 _SAVE_CHANGED = text("""
     update booking b
     set plan_id = u.plan, state = u.state, instance = u.instance, changes = u.changes,
+        joined = case when u.state = 'held' then coalesce(b.joined, nextval('waiting_line')) end,
         waits_for = u.waits_for, until = u.until, due_at = u.due_at, reserved = u.reserved::jsonb,
         progress = u.progress::json, terms = u.terms::json
     from unnest(cast(:ids as uuid[]), cast(:plans as text[]), cast(:states as text[]),
@@ -601,7 +604,7 @@ _SUMMARY = f"""
     select {_BOOKING}, case when state = 'held' then (
         select count(*) from booking l where l.state = 'held'
           and (l.offering_id, l.plan_id, l.pool_id) = (b.offering_id, b.plan_id, b.pool_id)
-          and l.number <= b.number) end
+          and l.joined <= b.joined) end
     from booking b
 """
 

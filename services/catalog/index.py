@@ -16,7 +16,7 @@ from allmende.schemas.catalog import Facets, FacetValue, Filter, Found, Hit, Pla
 from .listing import Listing
 from .store import Reader
 
-LOOKED_AT_MAX = 5_000
+LOOKED_AT_MAX = 3_000
 """So many hits are ranked and counted; who finds more has not said enough."""
 _WORDS_MAX = 8
 _VALUES_MAX = 50
@@ -33,13 +33,13 @@ _SPECIAL = re.compile(r"[\\%_]")
 
 _SAVE = text("""
     insert into listing (offering_id, provider, category, state, revision, title, seen_by, bookable_by, open,
-                         facets, proof_ends, headline, words, plain)
+                         facets, proof_ends, headline, words, name, plain)
     select r.offering_id, r.provider, r.category, r.state, r.revision, r.title, r.seen_by, r.bookable_by,
            r.open, r.facets, r.proof_ends, to_tsvector('german_words', r.headline),
            setweight(to_tsvector('german_words', r.headline), 'A')
                || setweight(to_tsvector('german_words', r.names), 'B')
                || setweight(to_tsvector('german_words', r.description), 'C'),
-           lower(unaccent(r.plain))
+           lower(unaccent(r.headline)), lower(unaccent(r.plain))
     from json_to_recordset(cast(:rows as json))
          r (offering_id text, provider text, category text, state text, revision int, title text,
             seen_by text[], bookable_by text[], open boolean, facets text[], proof_ends date, headline text,
@@ -49,7 +49,8 @@ _SAVE = text("""
     set category = excluded.category, state = excluded.state, revision = excluded.revision,
         title = excluded.title, seen_by = excluded.seen_by, bookable_by = excluded.bookable_by,
         open = excluded.open, facets = excluded.facets, proof_ends = excluded.proof_ends,
-        headline = excluded.headline, words = excluded.words, plain = excluded.plain
+        headline = excluded.headline, words = excluded.words,
+        name = excluded.name, plain = excluded.plain
 """)
 
 _DROP = text("delete from listing where offering_id = any(cast(:ids as text[]))")
@@ -59,12 +60,14 @@ _OUTDATED = text("""
     order by proof_ends, offering_id limit :limit
 """)
 
-_QUERY = "websearch_to_tsquery('german_words', :text)"
-_LEFT_OUT = "websearch_to_tsquery('german_words', :left_out)"
+# As subqueries these are computed once for a statement, and not for every row that they are compared with.
+_QUERY = "(select websearch_to_tsquery('german_words', :text))"
+_LEFT_OUT = "(select websearch_to_tsquery('german_words', :left_out))"
+_SPELT = "(select lower(unaccent(:text)))"
 _BOOKABLE = """(:books and l.state = 'published' and l.open and l.provider <> :member
                 and (l.bookable_by is null or l.bookable_by && cast(:marks as text[])))"""
 _RANK = f"least(999999, (ts_rank(l.words, {_QUERY}) * 500000)::int)"
-_NEARNESS = "(word_similarity(lower(unaccent(:text)), l.plain) * 1000)::int"
+_NEARNESS = f"(word_similarity({_SPELT}, l.name) * 1000)::int"
 
 # One reading of the hits serves the page, the count and the facets.
 _HITS = """
@@ -96,7 +99,7 @@ def _browse(kinds: tuple[str, ...], *, counts: bool) -> TextClause:
 @functools.cache
 def _by_words(kinds: tuple[str, ...], words: int, *, counts: bool) -> TextClause:
     """Whole words in the headline, whole words anywhere, inner parts of words; each rung after the other."""
-    inside = " and ".join(f"l.plain like lower(unaccent(:word_{number}))" for number in range(words))
+    inside = " and ".join(f"l.plain like (select lower(unaccent(:word_{number})))" for number in range(words))
     rungs = [
         _some(f"2000000 + {_RANK}", f"l.headline @@ {_QUERY}", kinds),
         _some(f"1000000 + {_RANK}", f"l.words @@ {_QUERY} and not l.headline @@ {_QUERY}", kinds),
@@ -116,7 +119,7 @@ def _by_words(kinds: tuple[str, ...], words: int, *, counts: bool) -> TextClause
 @functools.cache
 def _alike(kinds: tuple[str, ...], *, counts: bool) -> TextClause:
     """What is spelt alike."""
-    hits = _some(_NEARNESS, "lower(unaccent(:text)) <% l.plain", kinds)
+    hits = _some(_NEARNESS, f"{_SPELT} <% l.name", kinds)
     return text(_HITS.format(hits=hits) + (_COUNTS if counts else ""))
 
 

@@ -9,7 +9,9 @@ from allmende.schemas.catalog import Offering
 from .offering import Listed
 from .visibility import Marks, marks_for, seen_by
 
-_PLAIN_CHARACTERS_MAX = 2000
+_COMPOUND_CHARACTERS_MIN = 10
+"""A German word of this length is hardly ever simple; shorter ones of a description are found as they are."""
+_PLAIN_CHARACTERS_MAX = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Listing:
 
     @property
     def plain(self) -> str:
-        """All words in one line, for what stands inside of compounds."""
-        return " ".join((self.headline, *self.body))[:_PLAIN_CHARACTERS_MAX]
+        """The words inside of which others may be found: all that name something, and long ones."""
+        names, description = self.body
+        long = dict.fromkeys(w for w in description.split() if len(w) >= _COMPOUND_CHARACTERS_MIN)
+        return " ".join((self.headline, names, *long))[:_PLAIN_CHARACTERS_MAX]
 
 
 def listing_of(listed: Listed, today: dt.date) -> Listing:

@@ -61,8 +61,16 @@ def test_an_event_is_heard_by_somebody(event: registry.MessageType) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=name_of)
 def test_the_sender_of_a_command_hears_each_of_its_outcomes(command: registry.MessageType) -> None:
-    # By name, as one of everyone, or as the party that sends such commands.
-    known = {Audience.SENDER, Audience.EVERYONE, Audience.CONSUMER, Audience.OFFICE}
+    # By name, as one of everyone, as the party that sends such commands, or within the circle of a change of
+    # the catalogue, to which its provider belongs.
+    known = {
+        Audience.SENDER,
+        Audience.EVERYONE,
+        Audience.CONSUMER,
+        Audience.PROVIDER,
+        Audience.OFFICE,
+        Audience.CIRCLE,
+    }
     for outcome in command.outcomes:
         assert set(registry.message(outcome).audiences) & known
 

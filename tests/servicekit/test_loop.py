@@ -206,7 +206,7 @@ async def test_a_body_at_the_limit_is_read(workshop: NewWorkshop) -> None:
     assert await shop.complaints(ID) == []
 
 
-@pytest.mark.parametrize("subject", ["brokerage.booking.cancel", "brokerage.booking.confirmed"])
+@pytest.mark.parametrize("subject", ["brokerage.booking.forget", "brokerage.booking.confirmed"])
 async def test_a_command_that_does_not_exist_is_kept(workshop: NewWorkshop, subject: str) -> None:
     """No member can send it: only an old or foreign program inside the hub."""
     shop = await workshop()

@@ -60,8 +60,9 @@ async def book(market: Sandbox, connections: Connections, **how: str) -> str:
     """Publish an offering and book it."""
     offering = PublishOffering(offering=examples.offering())
     await send(market, connections, "weser-it", offering, **how)
-    data = examples.payload("brokerage.booking.request")
-    assert isinstance(data, RequestBooking)
+    asked = examples.payload("brokerage.booking.request")
+    assert isinstance(asked, RequestBooking)
+    data = asked.model_copy(update={"wait_until": None, "own_approval_hours": None})
     return await send(market, connections, "alster-it", data, **how)
 
 

@@ -51,7 +51,7 @@ WORLD = contextvars.Context()
 """Where things happen that belong to no process: messages on their way, servers, time limits."""
 
 
-class Standstill(AssertionError):
+class Standstill(AssertionError):  # noqa: N818 - it is a state
     """Nobody has anything to do, and nothing will happen any more."""
 
 
@@ -64,6 +64,7 @@ class SeededLoop(asyncio.BaseEventLoop):
 
     _ready: collections.deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class SeededLoop(asyncio.BaseEventLoop):
         self._turns: dict[Process | None, collections.deque[asyncio.Handle]] = {}
         self._corpses: list[asyncio.Task[Any]] = []
         self.steps = 0
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         """Virtual seconds since the beginning."""
@@ -100,7 +101,7 @@ class SeededLoop(asyncio.BaseEventLoop):
     def _sort_in(self) -> None:
         while self._ready:
             handle = self._ready.popleft()
-            process = handle._context.get(_CURRENT)
+            process = handle._context.get(_CURRENT)  # type: ignore[attr-defined]
             if not handle.cancelled() and (process is None or process.is_alive):
                 self._turns.setdefault(process, collections.deque()).append(handle)
 
@@ -108,7 +109,7 @@ class SeededLoop(asyncio.BaseEventLoop):
         if not self._scheduled:
             raise Standstill("everybody waits for somebody")
         timer = heapq.heappop(self._scheduled)
-        timer._scheduled = False
+        timer._scheduled = False  # type: ignore[attr-defined]
         if not timer.cancelled():
             self._now = max(self._now, timer.when())
             self._ready.append(timer)

@@ -283,13 +283,6 @@ class Transaction:
         self.put(table, key, row)
         return True
 
-    async def update(self, table: str, key: Key, **changes: Any) -> None:
-        """Change a row, if it is there."""
-        await self.lock(table, key)
-        row = self.get(table, *key)
-        if row is not None:
-            self.put(table, key, {**row, **changes})
-
     async def locked(
         self, table: str, keys: Collection[Key], condition: Callable[[Row], bool], mode: Mode = "update"
     ) -> list[tuple[Key, Row]]:

@@ -55,7 +55,7 @@ class Stream:
         self.name = name
         self.messages: list[Message] = []
         self.consumers: list[Consumer] = []
-        self._window = DEDUPE_SECONDS.get(name.split("_")[0], DEDUPE_SECONDS_ELSE)
+        self._window = DEDUPE_SECONDS.get(name.split("_", 1)[0], DEDUPE_SECONDS_ELSE)
         self._known: dict[str, tuple[float, int]] = {}
 
     def known(self, publication: Publication) -> int | None:

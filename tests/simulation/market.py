@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import logging
+import os
 import types
 import uuid
 from collections.abc import Callable, Collection, Iterator
@@ -256,7 +257,7 @@ class Market:
         }
 
 
-def simulate(seed: int, setting: Setting = Setting()) -> Report:  # noqa: B008 - it is frozen
+def simulate(seed: int, setting: Setting = Setting()) -> Report:
     """Run one market by its seed."""
     fate = Fate(seed, setting.rates)
 
@@ -279,6 +280,7 @@ def _repeatable(fate: Fate) -> Iterator[None]:
     time = types.SimpleNamespace(monotonic=asyncio.get_running_loop().time)
     with (
         mock.patch.object(uuid, "uuid4", fate.new_id),
+        mock.patch.object(os, "urandom", fate.chance.randbytes),
         mock.patch.object(pull, "time", time),
         mock.patch.object(barrier, "time", time),
         mock.patch.object(loop, "TICK_SECONDS", TICK_SECONDS),

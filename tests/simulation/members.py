@@ -11,7 +11,7 @@ from typing import Any
 from support.market_walk import commands, market, wish
 
 from allmende.schemas import registry, subjects
-from allmende.schemas.brokerage import RequestBooking, Side
+from allmende.schemas.brokerage import CancelBooking, RequestBooking, Side
 from allmende.schemas.catalog import Offering, OfferingPaused, OfferingPublished, OfferingResumed
 from allmende.schemas.contract import Contract
 from allmende.schemas.envelope import seal
@@ -120,11 +120,13 @@ class Member:
     def _request(self) -> None:
         today = self._post.clock().date()
         asked = wish(self._chance, today)
-        if not self._chance(0, 3):  # lines are worth watching
+        if self._chance(0, 1):  # everybody wants the same
             until = today + dt.timedelta(days=self._chance(1, 30))
             asked |= {"plan_id": "queued", "pool_id": None, "wait_until": [until, None][self._chance(0, 1)]}
         offering = OFFERINGS[self._chance(0, 5) == 0]
-        self._send(RequestBooking(offering_id=offering, **asked))
+        id_ = self._send(RequestBooking(offering_id=offering, **asked))
+        if not self._chance(0, 4):  # and thinks better of it before it has heard anything
+            self._send(CancelBooking(booking_id=id_, reason="anders"))
 
     def _act(self) -> None:
         known = list(self._bookings.values())[-20:]
@@ -139,11 +141,12 @@ class Member:
             choices = fitting or choices
         self._send(self._fate.chance.choice(choices))
 
-    def _send(self, data: Contract) -> None:
+    def _send(self, data: Contract) -> str:
         command = Sent(str(self._fate.new_id()), self.name, data)
         self.sent.append(command)
         self._open += 1
         self.process.spawn(self._repeat(command, is_trusting=bool(self._chance(0, 1))))
+        return command.id
 
     async def _repeat(self, command: Sent, *, is_trusting: bool) -> None:
         message = registry.message_of(command.data)
@@ -254,5 +257,5 @@ class Catalogue:
     async def _tell(self, data: Contract) -> None:
         id_ = str(self._post.fate.new_id())
         subject = f"fact.{registry.message_of(data).name}"
-        while not await self._post.send(subject, "/services/catalog", id_, data):
+        while not await self._post.send(subject, "/services/catalog", id_, data):  # noqa: ASYNC110 - it is repeated until it works
             await asyncio.sleep(self._post.fate.chance.random())

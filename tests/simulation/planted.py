@@ -1,5 +1,6 @@
 """Bugs as they are easily made, to see that the simulation catches them."""
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from allmende.servicekit.inbox import Claimed
 from allmende.servicekit.loop import BatchLoop, Committed
 from allmende.servicekit.messages import Delivery, Incoming
 from allmende.servicekit.outbox import Letter
+from allmende.services.brokerage import store
 
 from .market import Setting
 
@@ -20,6 +22,18 @@ from .market import Setting
 @contextlib.contextmanager
 def _nothing_replaced() -> Iterator[None]:
     yield
+
+
+def _dawdling(function: str) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """Leave time between reading and writing, so that others come between where nothing keeps them out."""
+    read = getattr(store, function)
+
+    async def slowly(*arguments: object) -> object:
+        found = await read(*arguments)
+        await asyncio.sleep(0.1)
+        return found
+
+    return lambda: mock.patch.object(store, function, slowly)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +46,7 @@ class Bug:
 
     name: str
     breaks: frozenset[str]
-    setting: Setting = Setting()
+    setting: Setting = dataclasses.field(default_factory=Setting)
     replaced: Callable[[], contextlib.AbstractContextManager[Any]] = _nothing_replaced
 
 
@@ -70,7 +84,7 @@ class ForgetsBeforePublishing(BatchLoop):
 class SwallowsExceptions(BatchLoop):
     """Logs what went wrong, acknowledges, and goes on."""
 
-    async def _commit_or_divide(self, readable: Any, unreadable: Any, *, again: bool = True) -> Committed:
+    async def _commit_or_divide(self, readable: Any, unreadable: Any, *, again: bool = True) -> Committed:  # noqa: ARG002 - the signature of the mended one
         try:
             return await self._commit(readable, unreadable)
         except Exception:  # noqa: BLE001 - that is the bug
@@ -84,6 +98,7 @@ BUGS = (
         "capacity read without lock and check",
         frozenset({"R3"}),
         Setting(without=("lock of capacity", "check of capacity")),
+        _dawdling("load_capacity"),
     ),
     Bug(
         "outbox not written",
@@ -105,10 +120,12 @@ BUGS = (
         "a waiting line served by two at once",
         frozenset({"R3", "R8"}),
         Setting(without=("lock of the lines", "lock of a line", "key of changes", "check of capacity")),
+        _dawdling("load_line"),
     ),
     Bug(
         "bookings read without a lock",
         frozenset({"R3", "R8"}),
         Setting(without=("lock of bookings", "key of changes", "check of capacity")),
+        _dawdling("load_bookings"),
     ),
 )

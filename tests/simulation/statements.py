@@ -17,6 +17,7 @@ from allmende.services.brokerage import store
 
 from .database import Key, Row, Transaction, violated
 
+SEPARATOR, NULL = "\x1f", "\x1e"
 Rows = list[tuple[Any, ...]]
 Meaning = Callable[..., Awaitable[Rows]]
 MEANINGS: dict[str, Meaning] = {}
@@ -33,7 +34,15 @@ def means(statement: TextClause) -> Callable[[Meaning], Meaning]:
 
 
 def _columns(*columns: Sequence[Any]) -> list[tuple[Any, ...]]:
-    return list(zip(*columns, strict=True))
+    """Read the columns of several rows, given as lists or joined into one text."""
+    return list(zip(*map(_apart, columns), strict=True))
+
+
+def _apart(column: Sequence[Any]) -> Sequence[Any]:
+    if not isinstance(column, str):
+        return column
+    # As `string_to_array` does: an empty text has no elements.
+    return [None if each == NULL else each for each in column.split(SEPARATOR)] if column else []
 
 
 # -- inbox and outbox ---------------------------------------------------------------------------
@@ -44,7 +53,7 @@ async def _claim(tx: Transaction, ids: Any, senders: Any, types: Any, digests: A
     return [
         key
         for *key_, digest in _columns(ids, senders, types, digests)
-        if await tx.insert("inbox", key := tuple(key_), {"digest": digest})
+        if await tx.insert("inbox", key := tuple(key_), {"digest": bytes.fromhex(digest[2:])})
     ]
 
 
@@ -170,7 +179,7 @@ async def _load_line(tx: Transaction, offering: str, plan: str, pool: str) -> Ro
     def waits(row: Row) -> bool:
         return _is_held(row) and _line(row) == (offering, plan, pool)
 
-    numbered = sorted((row["number"], key) for key, row in tx.rows("booking") if waits(row))
+    numbered = sorted((row["joined"], key) for key, row in tx.rows("booking") if waits(row))
     keys = [key for _, key in numbered][: store.SLICE]
     if "lock of a line" in tx.database.without:
         return [_booking(key, row) for key in keys if (row := tx.get("booking", *key)) is not None]
@@ -211,9 +220,11 @@ def _states(columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 @means(store._SAVE_NEW)
 async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
-    names = ("consumers", "providers", "offerings", "pools")
+    names = ("consumers", "providers", "offerings", "pools", "changes")
     parties = _columns(*(columns[name] for name in names))
-    for (id_, state), (consumer, provider, offering, pool) in zip(_states(columns), parties, strict=True):
+    for (id_, state), (consumer, provider, offering, pool, number) in zip(
+        _states(columns), parties, strict=True
+    ):
         row = {
             **state,
             "number": tx.database.number("booking"),
@@ -221,8 +232,9 @@ async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
             "provider": provider,
             "offering_id": offering,
             "pool_id": pool,
+            "changes": number,
             "requested_at": now,
-            "changes": 0,
+            "joined": tx.database.number("waiting_line") if state["state"] == "held" else None,
         }
         if not await tx.insert("booking", (id_,), row):
             raise violated("booking_pkey")
@@ -232,7 +244,11 @@ async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
 @means(store._SAVE_CHANGED)
 async def _save_changed(tx: Transaction, changes: Any, **columns: Any) -> Rows:
     for (id_, state), number in zip(_states(columns), changes, strict=True):
-        await tx.update("booking", (id_,), **state, changes=number)
+        await tx.lock("booking", (id_,))
+        if row := tx.get("booking", id_):
+            joined = row["joined"] or tx.database.number("waiting_line")
+            place = joined if state["state"] == "held" else None
+            tx.put("booking", (id_,), {**row, **state, "changes": number, "joined": place})
     return []
 
 

@@ -15,3 +15,9 @@ def test_a_planted_bug_is_caught(bug: Bug) -> None:
             if caught:
                 return
     pytest.fail(f"{bug.name} breaks none of {sorted(bug.breaks)} within {len(SEEDS)} seeds")
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.setting.without], ids=lambda bug: bug.name)
+def test_with_its_guards_the_same_dawdling_breaks_nothing(bug: Bug) -> None:
+    with bug.replaced():
+        assert not simulate(1).broken

@@ -66,16 +66,22 @@ class Connection:
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         """Send; whether it arrives is not known."""
-        publication = Publication(subject, payload, dict(headers or {}))
+        self._hand_over(Publication(subject, payload, dict(headers or {})), reply)
+        # nats-py writes from a task of its own, and a process may die before it does.
+        await asyncio.sleep(0)
+
+    def _hand_over(self, publication: Publication, reply: str) -> None:
         if self.is_connected:
             self._send(publication, reply)
         else:
             self._buffer.append((publication, reply))
-        # nats-py writes from a task of its own, and a process may die before it does.
-        await asyncio.sleep(0)
 
     async def request(
-        self, subject: str, payload: bytes, timeout: float, headers: Mapping[str, str] | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        timeout: float,  # noqa: ASYNC109 - as in nats-py
+        headers: Mapping[str, str] | None = None,
     ) -> Msg:
         """Send and wait for the answer."""
         reply = self.new_inbox()
@@ -88,6 +94,24 @@ class Connection:
             raise NatsTimeoutError from None
         finally:
             self._answers.pop(reply, None)
+
+    async def _send_command(self, written: bytes) -> None:
+        """Send messages that are written out in the client protocol already."""
+        while written:
+            line, _, rest = written.partition(b"\r\n")
+            kind, subject, *_, size = line.decode().split()
+            body, written = rest[: int(size)], rest[int(size) + 2 :]
+            headers = {}
+            if kind == "HPUB":
+                head, _, body = body.partition(b"\r\n\r\n")
+                headers = dict(each.split(": ", 1) for each in head.decode().split("\r\n")[1:])
+            self._hand_over(Publication(subject, body, headers), "")
+
+    async def _flush_pending(self) -> None:
+        await asyncio.sleep(0)
+
+    pending_data_size = 0
+    _max_pending_size = 64 << 20
 
     # -- the way there and back -----------------------------------------------------------------
 
@@ -146,7 +170,7 @@ class Connection:
         self._life += 1
 
     async def _reconnect(self) -> None:
-        while not self._server.is_up:
+        while not self._server.is_up:  # noqa: ASYNC110 - as nats-py does
             await asyncio.sleep(self._server.fate.delay(1.0) + 0.05)
         self.is_connected = True
         while self._buffer:

@@ -96,11 +96,7 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         self.sent.append(offering)
         now = examples.NOW
         published = OfferingPublished(
-<<<<<<< HEAD
             offering=offering, provider=offering.provider, revision=4, position=9, published_at=now
-=======
-            offering=offering, provider=offering.provider, revision=4, position=42, published_at=now
->>>>>>> client
         )
         return self._answer(published)
 
@@ -180,15 +176,8 @@ Ended = tuple[int, str, str]
 Run = Callable[..., Ended]
 
 
-<<<<<<< HEAD
 def listed(offering: Offering, state: State = "published") -> OfferingSummary:
     return OfferingSummary(offering=offering, state=state, revision=3, position=9)
-=======
-def listed(
-    offering: Offering, state: typing.Literal["published", "retired"] = "published"
-) -> OfferingSummary:
-    return OfferingSummary(offering=offering, state=state, revision=3, position=41)
->>>>>>> client
 
 
 def write_offering(**changes: Any) -> str:

@@ -19,6 +19,8 @@ const { values: options } = parseArgs({
   },
 });
 
+const QUOTED_MAX = 500;
+
 /** What setting a service up takes here, in this order. */
 const SETTING_UP = [
   { step: "accepted" },
@@ -81,7 +83,8 @@ function nextStep({ booking, changes, messages }) {
   const { booking_id, state, instance, number } = booking;
   const question = messages.at(-1);
   if (question?.written_by === "consumer") {
-    const data = { booking_id, text: `Danke für Ihre Nachricht »${question.text}« – ja, das geht.` };
+    const quoted = [...question.text].slice(0, QUOTED_MAX).join(""); // all of it may leave no room for an answer
+    const data = { booking_id, text: `Danke für Ihre Nachricht »${quoted}« – ja, das geht.` };
     return { name: `answer ${question.written_at}`, command: "brokerage.booking.write", data };
   }
   if (booking.waits_for !== "provider") return undefined;
@@ -110,12 +113,11 @@ function isReportOf(change, { step, milestone }) {
 
 /** Hand over what only the consumer can open. Every sealing looks different, so that this one is kept. */
 async function shareAccess({ booking, consumer_sealing_key: key }) {
-  const { booking_id, reference } = booking;
+  const { booking_id } = booking;
   if (!key) return console.log(`${booking_id}: ${booking.consumer} has registered no key to seal to`);
   const data = memory.once(`access ${booking_id}`, () => {
     const access = { host: "vm-17.example.org", user: "admin", password: randomBytes(18).toString("base64url") };
-    const label = `Zugang ${reference ?? booking_id}`;
-    return { booking_id, label, sealed: seal(JSON.stringify(access), key), sealed_to: key };
+    return { booking_id, label: "Zugang zur Verwaltung", sealed: seal(JSON.stringify(access), key), sealed_to: key };
   });
   await market.command("brokerage.access.share", data, deriveId(booking_id, "access"));
   console.log(`${booking_id}: access`);

@@ -36,7 +36,7 @@ def test_only_the_parties_have_a_side() -> None:
     ("side", "sealed_to", "key", "sealed", "code"),
     [
         ("provider", KEY, KEY, SEALED, None),
-        ("consumer", KEY, KEY, SEALED, "not_now"),
+        ("consumer", KEY, KEY, SEALED, "provider_only"),
         ("provider", KEY, None, SEALED, "no_sealing_key"),
         ("provider", OTHER, KEY, SEALED, "sealed_to_another"),
         ("provider", KEY, KEY, "A" * 65, "document_unreadable"),

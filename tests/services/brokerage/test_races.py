@@ -17,6 +17,7 @@ from support.builders import NOW, command, fact, offering, plan, published, regi
 from support.desk import Desk, NewDesk, codes, persistently
 
 from allmende.schemas.brokerage import (
+    AcceptBooking,
     BookingChanged,
     BookingConfirmed,
     CancelBooking,
@@ -174,6 +175,15 @@ async def test_a_waiting_line_is_served_once_and_in_its_order(
     told, refused = await queue(desks)
     assert (moved(told), refused) == ([uid(2), uid(3), uid(4)], 0)
     assert await capacity(desks[0]) == (3, 3, 3)
+
+
+async def test_who_states_an_interest_does_not_overtake_those_in_line(desk: NewDesk) -> None:
+    desks = await processes(desk, 1, waiting_list=True)
+    await desks[0].take(asked(1, start=NEXT_MONTH))
+    await desks[0].take(asked(2, binding=False, wait_until=NEXT_MONTH), asked(3, wait_until=NEXT_MONTH))
+    await desks[0].take(command("kit", AcceptBooking(booking_id=uid(2)), 4))
+    await desks[0].take(on(1, CancelBooking))
+    assert moved(await desks[0].tick()) == [uid(3)]
 
 
 async def test_without_its_lock_a_line_is_served_by_the_next_as_soon_as_the_first_is_done(
