@@ -21,6 +21,8 @@ MEMBERS = 16
 CROWDS = (50, 200)
 RATES = (100, 1_000, 3_000)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+_MANY = 100_000
+"""Up to so many before the rounds, which add to them."""
 GROWTH_BOOKINGS = 5_000
 MEMORY_MIB_MAX = 150
 
@@ -30,7 +32,8 @@ async def main() -> None:
     print(f"{MEMBERS} members, {OFFERINGS:,} offerings, {BOOKINGS:,} bookings a round")
     print("sync_interval: always, fsync and synchronous_commit on, 1 % of the requests traced\n")
     async with servers() as found, trace_receiver() as traces, found.market(MEMBERS) as market:
-        await _growth(found, market, [size for size in SIZES if size <= 10_000])
+        sizes = [size for size in SIZES if size <= STORED_MOST]
+        grown = await _growth(found, market, [size for size in sizes if size <= _MANY])
         table = {MEMBERS: await _rounds(market, traces)}
         await _with_readers(market, traces)
         await _latencies_and_memory(market, traces)
@@ -38,7 +41,8 @@ async def main() -> None:
             table[crowd] = await _crowd(found, crowd, traces)
         _print_table(table)
         await catalogue.measure(market)
-        await _growth(found, market, [size for size in SIZES if 10_000 < size <= STORED_MOST])
+        grown += await _growth(found, market, [size for size in sizes if size > _MANY])
+        _print_growth(grown)
 
 
 async def _rounds(market: Sandbox, traces: str) -> tuple[float, float]:
@@ -120,17 +124,23 @@ def _print_table(table: dict[int, tuple[float, float]]) -> None:
     print(flush=True)
 
 
-async def _growth(found: Servers, market: Sandbox, sizes: Sequence[int]) -> None:
-    """Print what a booking costs with so many stored."""
+def _print_growth(grown: Sequence[tuple[int, float]]) -> None:
+    print("bookings stored  µs per booking, without NATS")
+    for bookings, each in grown:
+        print(f"{bookings:15,} {each:15.0f}")
+
+
+async def _growth(found: Servers, market: Sandbox, sizes: Sequence[int]) -> list[tuple[int, float]]:
+    """Measure what a booking costs with so many stored."""
+    grown = []
     for size in sizes:
         async with found.admin() as admin:
             if await stored(admin) == 0:
                 await growth.decide(market, names(MEMBERS), SIZES[0])
             await fill(admin, size)
             before = await stored(admin)
-        each = await growth.microseconds_each(market, names(MEMBERS), GROWTH_BOOKINGS)
-        print(f"with {before:9,} bookings stored: {each:6.0f} µs per booking, without NATS", flush=True)
-    print(flush=True)
+        grown.append((before, await growth.microseconds_each(market, names(MEMBERS), GROWTH_BOOKINGS)))
+    return grown
 
 
 if __name__ == "__main__":
