@@ -7,7 +7,7 @@ import sys
 import pytest
 from simulation.market import Setting, simulate
 
-SEEDS = int(os.environ.get("ALLMENDE_SIMULATION_SEEDS", "24"))
+SEEDS = int(os.environ.get("ALLMENDE_SIMULATION_SEEDS", "8"))
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))
