@@ -240,7 +240,8 @@ _UNPARK_KNOWN = text(f"""
     delete from parked where ctid in (
         select p.ctid from parked p
         where exists (select from offering o where o.offering_id = p.awaited)
-           or exists (select from booking b where b.booking_id::text = p.awaited)
+           or exists (select from booking b where b.booking_id =
+                      case when p.awaited not like '%/%' then p.awaited::uuid end)
         order by p.number limit {SLICE} for update of p)
     returning {_PARKED}
 """)
