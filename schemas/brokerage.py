@@ -287,7 +287,7 @@ class Document(Contract):
 class WriteMessage(Contract):
     """Write to the other side about a booking: a question, an answer, a document.
 
-    A message renews the time limit of whoever must act.
+    A message of the side that waits gives the other, which must act, the whole time again.
     """
 
     booking_id: Uuid

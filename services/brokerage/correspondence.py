@@ -16,7 +16,7 @@ from allmende.schemas.brokerage import (
 )
 from allmende.schemas.rejections import Rejected, rejected
 
-from .booking import Booking
+from .booking import Booking, waiting_in
 
 
 def side_of(agreement: Agreement, member: str) -> Side | Rejected:
@@ -26,6 +26,16 @@ def side_of(agreement: Agreement, member: str) -> Side | Rejected:
     if member == agreement.provider:
         return "provider"
     return rejected("not_a_party", "booking_id", booking=agreement.booking_id, member=member)
+
+
+def with_time_to_answer(booking: Booking, side: Side, now: dt.datetime) -> Booking:
+    """Start the time limit anew when the side that waits has written.
+
+    Whoever must act cannot prolong its own time: it could hold capacity for ever by writing now and then.
+    """
+    if booking.waits_for is None or booking.waits_for == side:
+        return booking
+    return waiting_in(booking, now)
 
 
 def write(booking: Booking, side: Side, asked: WriteMessage, now: dt.datetime) -> MessageWritten | Rejected:

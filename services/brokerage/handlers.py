@@ -198,7 +198,7 @@ class BrokerageHandler:
         fact: Contract | Rejected
         match asked:
             case WriteMessage():
-                renewed = rules.waiting_in(found, now) if found.waits_for is not None else found
+                renewed = correspondence.with_time_to_answer(found, side, now)
                 fact = correspondence.write(renewed, side, asked, now)
                 if not isinstance(fact, Rejected) and renewed is not found:
                     books.renew(renewed)

@@ -187,12 +187,20 @@ async def test_silence_leads_to_an_end_that_gives_capacity_back(brokerage: Desk)
     assert codes(late) == ["not_now"]
 
 
-async def test_a_message_gives_whoever_must_act_the_whole_time_again(brokerage: Desk) -> None:
+async def test_a_message_of_the_waiting_side_gives_the_other_the_whole_time_again(brokerage: Desk) -> None:
+    await brokerage.take(ask(1))
+    await brokerage.later(40 * 3600)
+    await brokerage.take(command("desy", contracts.WriteMessage(booking_id=B, text="Für Mainz"), 12))
+    assert await brokerage.later(47 * 3600) == []
+    assert codes(await brokerage.later(3600)) == ["BookingChanged"]
+
+
+async def test_nobody_prolongs_its_own_time_by_writing(brokerage: Desk) -> None:
     await brokerage.take(ask(1))
     await brokerage.later(40 * 3600)
     await brokerage.take(command("lrz", contracts.WriteMessage(booking_id=B, text="Für wen?"), 12))
-    assert await brokerage.later(47 * 3600) == []
-    assert codes(await brokerage.later(3600)) == ["BookingChanged"]
+    assert codes(await brokerage.later(8 * 3600)) == ["BookingChanged"]
+    assert await booked(brokerage) == 0
 
 
 async def test_after_a_long_outage_the_clock_catches_up_step_by_step(brokerage: Desk) -> None:
