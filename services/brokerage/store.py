@@ -636,9 +636,9 @@ _MESSAGES = text("""
 _NOTICES = text("""
     select data::text from notice n
     where (:include_over or state in ('draft', 'scheduled', 'in_progress'))
-      and (:all_members or provider = :member or (state <> 'draft' and exists (
+      and (provider = :member or (state <> 'draft' and (:all_members or exists (
           select from booking b where b.consumer = :member and b.offering_id = any(n.offering_ids)
-            and b.reserved is not null)))
+            and b.reserved is not null))))
     order by starts_at, notice_id limit :limit
 """)
 
