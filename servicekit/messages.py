@@ -89,7 +89,6 @@ class Outgoing:
         parties: the members behind the audiences that the registry names; one, or several where an audience
             is a circle. A circle of everybody is `subjects.EVERYONE`.
         message: only needed where the payload does not tell (rejections).
-        data_json: the payload as `model_dump_json` writes it, where its maker needed that too.
     """
 
     data: Contract
@@ -97,7 +96,6 @@ class Outgoing:
     subject: str | None = None
     parties: Mapping[Audience, str | tuple[str, ...]] = dataclasses.field(default_factory=dict)
     message: MessageType | None = None
-    data_json: str | None = None
 
 
 def refuse(cause: Incoming, reason: Rejected) -> Outgoing:

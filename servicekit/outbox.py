@@ -125,7 +125,7 @@ def address(message: MessageType, outgoing: Outgoing, office: str) -> tuple[str,
 def tell(outgoing: Outgoing, *, service: str, office: str, now: dt.datetime) -> Told:
     """Give a fact its identity, its envelope and its subjects."""
     message = outgoing.message or registry.message_of(outgoing.data)
-    data_json = outgoing.data_json or outgoing.data.model_dump_json()
+    data_json = outgoing.data.model_dump_json()
     if len(data_json) > _DATA_BYTES_MAX // 4 and len(data_json.encode()) > _DATA_BYTES_MAX:
         raise TooLargeToTell(f"{message.name} would take {len(data_json.encode())} bytes")
     event_id = _new_id()
