@@ -84,12 +84,13 @@ async def agree_on_it(clock: MovableClock, stadt: Stutterer, rz: Stutterer, fold
     clock.sleep(hours=70)
     question = await rz.write(asked.booking_id, "Welche Netze sollen erreichbar sein?")
     assert isinstance(question, MessageWritten)
-    assert question.until == clock.now + dt.timedelta(hours=72)  # a dialogue does not run out of time
-    clock.sleep(hours=70)
+    assert question.until == clock.now + dt.timedelta(hours=2)  # whoever must act cannot prolong its time
+    clock.sleep(hours=1)
     (folder / "Netze.csv").write_bytes(b"Netz;Zweck\n10.1.0.0/16;Rathaus\n")
-    assert isinstance(
-        await stadt.write(asked.booking_id, "Siehe Anlage.", document=folder / "Netze.csv"), MessageWritten
-    )
+    reply = await stadt.write(asked.booking_id, "Siehe Anlage.", document=folder / "Netze.csv")
+    assert isinstance(reply, MessageWritten)
+    assert reply.until == clock.now + dt.timedelta(hours=72)  # the answer gives it the whole time again
+    clock.sleep(hours=70)
     document = (await story_of(rz, asked.booking_id)).messages[-1].document
     assert document is not None
     assert (document.name, document.media_type) == ("Netze.csv", "text/csv")
