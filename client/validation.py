@@ -182,8 +182,8 @@ _RULES = (
     ),
     (r"offering (\S+) names a plan twice", "Das Angebot {0} nennt einen Plan doppelt"),
     (
-        r"component (\S+): give either price or price_by_class",
-        "Bestandteil {0}: entweder price oder price_by_class angeben",
+        r"give one of price, price_by_class and prices",
+        "genau eines von price, price_by_class und prices angeben",
     ),
     (r"tariff version (\d+) ends before it begins", "Die Tarifversion {0} endet vor ihrem Beginn"),
     (

@@ -60,6 +60,8 @@ def _cell(price: Price, unit: str, voice: Voice) -> str:
             return voice.say("free", reason=price.reason)
         case NotOffered():
             return voice.say("not_offered")
+        case _:
+            raise ValueError(f"the demonstration shows no price of the kind {price.kind}")
 
 
 def bookings(picture: Picture, voice: Voice) -> Section:

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 _UNSIGNED = r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?"
 _DECIMAL = re.compile(f"-?{_UNSIGNED}")
@@ -66,7 +66,8 @@ TotalQuantity = Annotated[
 Cents = Annotated[int, Field(strict=True, ge=-(10**18), le=10**18)]
 """An amount of money in euro cents; wide enough for every sum of a period."""
 
-Currency = Literal["EUR"]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}$")]
+"""EUR (ISO 4217), or the unit of an internal currency that is never paid out, such as work units `AE`."""
 
 
 def euro(cents: int, *, language: Literal["de", "en"] = "de") -> str:

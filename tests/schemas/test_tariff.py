@@ -56,7 +56,7 @@ def test_a_price_is_told_by_its_kind() -> None:
 
 @pytest.mark.parametrize("prices", [{"price": None}, {"price_by_class": {"A": PRICE}}])
 def test_a_component_has_one_kind_of_price(prices: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="either price or price_by_class"):
+    with pytest.raises(ValidationError, match="one of price, price_by_class and prices"):
         component(**prices)
 
 
