@@ -1,7 +1,10 @@
-"""How exact amounts become integer cents: one line at a time, or a whole to be shared out."""
+"""How exact amounts become integers: one line at a time, to a multiple, or a whole to be shared out."""
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Literal
+
+Mode = Literal["up", "down", "nearest", "half_even"]
 
 
 def to_cents(amount: Fraction) -> int:
@@ -9,9 +12,41 @@ def to_cents(amount: Fraction) -> int:
 
     A line is rounded once, at its end.
     """
-    doubled = 2 * abs(amount)
-    cents = (doubled.numerator + doubled.denominator) // (2 * doubled.denominator)
-    return cents if amount >= 0 else -cents
+    return commercially(amount.numerator, amount.denominator)
+
+
+def commercially(numerator: int, denominator: int) -> int:
+    """Round a fraction to an integer, half away from zero. The denominator is positive."""
+    if numerator < 0:
+        return -((denominator - 2 * numerator) // (2 * denominator))
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def to_integer(numerator: int, denominator: int, mode: Mode) -> int:
+    """Round a fraction to an integer; what is negative mirrors what is positive.
+
+    Args:
+        numerator: of the fraction.
+        denominator: positive.
+        mode: `up` is away from zero, `down` towards it; `nearest` and `half_even` differ for halves only.
+    """
+    if numerator < 0:
+        return -to_integer(-numerator, denominator, mode)
+    match mode:
+        case "up":
+            return -(-numerator // denominator)
+        case "down":
+            return numerator // denominator
+        case "nearest":
+            return (2 * numerator + denominator) // (2 * denominator)
+        case "half_even":
+            return round(Fraction(numerator, denominator))
+
+
+def to_multiple(amount: Fraction, to: Fraction, mode: Mode) -> Fraction:
+    """Round to a multiple of a positive number."""
+    ratio = amount / to
+    return to_integer(ratio.numerator, ratio.denominator, mode) * to
 
 
 def share_out(total_cents: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
