@@ -3,12 +3,12 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-_CALENDAR = ZoneInfo("Europe/Berlin")
+CALENDAR = ZoneInfo("Europe/Berlin")
 
 
 def day_of(instant: dt.datetime) -> dt.date:
     """Tell the day in which a moment lies."""
-    return instant.astimezone(_CALENDAR).date()
+    return instant.astimezone(CALENDAR).date()
 
 
 def period_of(instant: dt.datetime) -> str:

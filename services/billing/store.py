@@ -16,7 +16,7 @@ from allmende.tariffs.allocation import Share
 from .booking import Booking
 from .levy import Levy
 from .period import last_day_of, period_of, period_with
-from .usage import Metered, digest_of
+from .usage import digest_of
 
 SLICE = 500
 """So many parked records are decided in one transaction."""
@@ -36,6 +36,29 @@ _SAVE_AMENDMENTS = text("""
     select u.id, u.number, u.valid_from, u.document::json
     from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:days as date[]),
                 cast(:documents as text[])) u (id, number, valid_from, document)
+    order by 1, 2
+    on conflict do nothing
+""")
+
+# What rating needs of terms, each tariff kept once; `told` are documents of bookings or of later terms.
+_SAVE_TARIFFS = text("""
+    insert into tariff (digest, document)
+    select distinct on (1) sha256(convert_to((u.document::json->'tariff')::text, 'UTF8')),
+                           u.document::json->'tariff'
+    from unnest(cast(:documents as text[])) u (document)
+    order by 1
+    on conflict do nothing
+""")
+
+_SAVE_RATED_TERMS = text("""
+    insert into rated_terms (booking_id, number, valid_from, provider, consumer, offering_id, plan_id,
+                             consumer_class, tariff, quantities, details)
+    select u.id, u.number, u.valid_from, u.document->>'provider', u.document->>'consumer',
+           u.document->>'offering_id', u.document->>'plan_id', u.document->>'consumer_class',
+           sha256(convert_to((u.document->'tariff')::text, 'UTF8')), u.document->'quantities',
+           nullif((u.document->'details')::text, 'null')::json
+    from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:days as date[]),
+                cast(:documents as json[])) u (id, number, valid_from, document)
     order by 1, 2
     on conflict do nothing
 """)
@@ -193,27 +216,6 @@ _PARKED_IN = text("""
     order by source, record_id for update
 """)
 
-# The database sums, so that a period of a million records stays a few thousand rows here. Terms hold until
-# ones with a higher number do; days begin at midnight in Berlin.
-_METERED = text("""
-    with dated as (
-        select booking_id, number, valid_from::timestamp at time zone 'Europe/Berlin' as valid_from,
-               min(valid_from::timestamp at time zone 'Europe/Berlin') over (
-                   partition by booking_id order by number desc
-                   rows between unbounded preceding and 1 preceding) as valid_until
-        from booking_terms
-    )
-    select u.booking_id::text, coalesce(d.number, 0), u.meter, sum(u.quantity), count(*),
-           (min(u.started_at) at time zone 'Europe/Berlin')::date,
-           (max(u.started_at) at time zone 'Europe/Berlin')::date
-    from usage_record u
-    left join dated d on d.booking_id = u.booking_id and d.valid_from <= u.started_at
-                     and (d.valid_until is null or u.started_at < d.valid_until)
-    where u.state = 'recorded' and u.period = :period
-    group by u.booking_id, 2, 3
-    order by u.booking_id, 2, 3
-""")
-
 _SAVE_LEVY = text("""
     insert into levy (levy_id, period, title, amount_cents, charged_at, document, shares)
     values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json),
@@ -248,8 +250,13 @@ async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed
             "consumers": [booking.consumer for booking in bookings],
             "starts": [booking.start for booking in bookings],
             "ends": [booking.end for booking in bookings],
-            "terms": [booking.model_dump_json() for booking in bookings],
+            "terms": (documents := [booking.model_dump_json() for booking in bookings]),
         },
+    )
+    await _save_rated(
+        tx,
+        [(booking.booking_id, 0, booking.start) for booking in bookings],
+        documents,
     )
 
 
@@ -261,7 +268,26 @@ async def save_amendments(tx: AsyncConnection, amendments: Sequence[BookingAmend
             "ids": [each.booking_id for each in amendments],
             "numbers": [each.number for each in amendments],
             "days": [each.effective_on for each in amendments],
-            "documents": [each.model_dump_json() for each in amendments],
+            "documents": (documents := [each.model_dump_json() for each in amendments]),
+        },
+    )
+    await _save_rated(
+        tx, [(each.booking_id, each.number, each.effective_on) for each in amendments], documents
+    )
+
+
+async def _save_rated(
+    tx: AsyncConnection, terms: Sequence[tuple[str, int, dt.date]], documents: Sequence[str]
+) -> None:
+    """Keep what rating needs of terms in columns, so that a closing reads each tariff once."""
+    await tx.execute(_SAVE_TARIFFS, {"documents": documents})
+    await tx.execute(
+        _SAVE_RATED_TERMS,
+        {
+            "ids": [booking_id for booking_id, _, _ in terms],
+            "numbers": [number for _, number, _ in terms],
+            "days": [day for _, _, day in terms],
+            "documents": documents,
         },
     )
 
@@ -411,13 +437,6 @@ async def close_period(tx: AsyncConnection, period: str, now: dt.datetime) -> No
 async def parked_in(tx: AsyncConnection, period: str) -> list[Reported]:
     """Find and lock the records of a period that still wait for their booking."""
     return [_reported(row) for row in await tx.execute(_PARKED_IN, {"period": period})]
-
-
-async def metered_in(tx: AsyncConnection, period: str) -> list[Metered]:
-    """Sum up the usage of a period by booking, terms and meter."""
-    rows = (await tx.execute(_METERED, {"period": period})).all()
-    bookings = await load_bookings(tx, (row[0] for row in rows))
-    return [Metered(bookings[row[0]], *row[1:]) for row in rows]
 
 
 @dataclasses.dataclass(frozen=True)

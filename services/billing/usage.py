@@ -1,4 +1,4 @@
-"""Usage records: which count, which wait, which are refused; and what they come to."""
+"""Usage records: which count, which wait, which are refused."""
 
 import dataclasses
 import datetime as dt
@@ -82,71 +82,3 @@ def _has_meter(tariff: Tariff, meter: str) -> bool:
 def digest_of(record: UsageRecord) -> bytes:
     """Digest a record's content."""
     return hashlib.sha256(record.model_dump_json(exclude_defaults=True).encode()).digest()[:16]
-
-
-@dataclasses.dataclass(frozen=True)
-class Metered:
-    """The sum of the records of one meter over the days of a period on which the same terms held.
-
-    Attributes:
-        terms: their number.
-        first_day: the first day of usage in the calendar of Europe/Berlin.
-    """
-
-    booking: Booking
-    terms: int
-    meter: str
-    quantity: Decimal
-    records: int
-    first_day: dt.date
-    last_day: dt.date
-
-
-@dataclasses.dataclass(frozen=True)
-class Counted:
-    """What the meters of a booking counted by the same terms.
-
-    Attributes:
-        quantities: sums by meter.
-        records: numbers of records by meter.
-    """
-
-    booking: Booking
-    terms: Terms
-    quantities: Mapping[str, Decimal]
-    records: Mapping[str, int]
-    first_day: dt.date
-    last_day: dt.date
-
-
-def count(metered: Iterable[Metered]) -> list[Counted]:
-    """Bring the sums of each booking and its terms together.
-
-    A record counts by the terms of its day. Where these became known only after the record was taken and do
-    not have its meter, it counts by the newest earlier terms that have it: what was accepted is charged.
-    """
-    found: dict[tuple[str, int], Counted] = {}
-    for each in metered:
-        terms = _terms_with(each)
-        key = (each.booking.confirmed.booking_id, terms.number)
-        before = found.get(key) or Counted(each.booking, terms, {}, {}, each.first_day, each.last_day)
-        found[key] = _with(before, each)
-    return list(found.values())
-
-
-def _terms_with(metered: Metered) -> Terms:
-    until = [terms for terms in metered.booking.history if terms.number <= metered.terms]
-    having = [terms for terms in until if _has_meter(terms.tariff, metered.meter)]
-    return (having or until)[-1]
-
-
-def _with(counted: Counted, more: Metered) -> Counted:
-    quantity = _EXACT.add(counted.quantities.get(more.meter, Decimal(0)), more.quantity)
-    records = counted.records.get(more.meter, 0) + more.records
-    return dataclasses.replace(
-        counted,
-        quantities={**counted.quantities, more.meter: quantity},
-        records={**counted.records, more.meter: records},
-        first_day=min(counted.first_day, more.first_day),
-        last_day=max(counted.last_day, more.last_day),
-    )
