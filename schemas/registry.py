@@ -444,10 +444,34 @@ MESSAGES: tuple[MessageType, ...] = (
     MessageType(
         "billing.usage.refused",
         billing.UsageRefused,
-        "Parked records whose booking did not come in time.",
+        "Parked records whose booking, meter or original did not come in time.",
         audiences=(Audience.PROVIDER,),
     ),
     MessageType("billing.usage.rejected", _REFUSED, "A report was refused as a whole.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.alert.raised",
+        billing.AlertRaised,
+        "Something that costs money and that nobody can charge as it is.",
+        audiences=(Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.clarification.settle",
+        billing.SettleClarification,
+        "Close an entry of the list of contradictory records.",
+        outcomes=("billing.clarification.settled", "billing.clarification.rejected"),
+    ),
+    MessageType(
+        "billing.clarification.settled",
+        billing.ClarificationSettled,
+        "An entry of the list of contradictory records is closed.",
+        audiences=(Audience.SENDER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.clarification.rejected",
+        _REFUSED,
+        "Closing an entry of the list was refused.",
+        audiences=_TO_SENDER,
+    ),
     MessageType(
         "billing.levy.charge",
         billing.ChargeLevy,
@@ -531,6 +555,12 @@ QUERIES: tuple[QueryType, ...] = (
         brokerage.ListMaintenance,
         brokerage.Maintenance,
         "List maintenance of what one books or provides.",
+    ),
+    QueryType(
+        "billing.clarification.list",
+        billing.ListClarifications,
+        billing.Clarifications,
+        "List contradictory records.",
     ),
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(

@@ -317,6 +317,30 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Datensatz {record} ist mit anderem Inhalt bekannt.",
         "The record {record} is known with other content.",
     ),
+    "unknown_record": (
+        "Der Datensatz {record}, der ersetzt oder zurückgenommen werden soll, ist nicht bekannt.",
+        "The record {record} that is to be replaced or taken back is not known.",
+    ),
+    "already_corrected": (
+        "Der Datensatz {record} ist bereits ersetzt; zu berichtigen ist der Datensatz, der ihn ersetzt.",
+        "The record {record} is replaced already; correct the record that replaces it.",
+    ),
+    "already_cancelled": (
+        "Der Datensatz {record} ist bereits zurückgenommen.",
+        "The record {record} is taken back already.",
+    ),
+    "not_your_records": (
+        "Die Datensätze von {member} sind nicht Ihre.",
+        "The records of {member} are not yours.",
+    ),
+    "unknown_clarification": (
+        "Einen Eintrag {clarification} gibt es auf der Klärungsliste nicht.",
+        "There is no entry {clarification} on the list of contradictory records.",
+    ),
+    "clarification_settled": (
+        "Der Eintrag {clarification} der Klärungsliste ist bereits erledigt.",
+        "The entry {clarification} of the list of contradictory records is closed already.",
+    ),
     "period_closed": ("Der Zeitraum {period} ist abgeschlossen.", "The period {period} is closed."),
     "period_not_over": (
         "Der Zeitraum {period} ist noch nicht zu Ende.",

@@ -4,8 +4,9 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
@@ -52,6 +53,17 @@ _STANDING = text("""
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
     join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since
+    join charge_line l using (settlement_id, line)
+    join settlement s using (settlement_id)
+    order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
+""")
+
+_STANDING_FOR = text("""
+    select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+    from unnest(cast(:ids as uuid[])) u (booking_id)
+    join component_charge c on c.booking_id = u.booking_id
+                           and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
     join charge_line l using (settlement_id, line)
     join settlement s using (settlement_id)
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
@@ -138,7 +150,18 @@ async def _save_component_charges(
 
 async def standing(tx: AsyncConnection, since: Mapping[str, dt.date]) -> dict[str, list[Standing]]:
     """Find what stands charged of bookings, by id, of what fell due on a day of each or later."""
-    rows = await tx.execute(_STANDING, {"ids": list(since), "days": list(since.values())})
+    return _standing(await tx.execute(_STANDING, {"ids": list(since), "days": list(since.values())}))
+
+
+async def standing_for(
+    tx: AsyncConnection, booking_ids: Iterable[str], label: str
+) -> dict[str, list[Standing]]:
+    """Find what stands charged of bookings, by id, for a month, quarter or year or a part of it."""
+    return _standing(await tx.execute(_STANDING_FOR, {"ids": sorted(booking_ids), "label": label}))
+
+
+def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
+    """Of each component, terms and span the last step decides: odd ones charge, even ones take back."""
     found: defaultdict[str, list[Standing]] = defaultdict(list)
     for booking_id, component, terms, charged_for, step, period, document in rows:
         if step % 2:

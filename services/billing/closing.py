@@ -1,4 +1,4 @@
-"""Usage of a closing: what is rated for the first time, what is rated anew, what has no price yet."""
+"""Closing a period: everything it charges is found, rated, stated, netted and posted in one transaction."""
 
 import dataclasses
 import datetime as dt
@@ -7,12 +7,24 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from allmende.schemas.billing import ChargeLine
+from allmende.schemas.billing import AlertRaised, ChargeLine
+from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
+from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from . import books, measuring, meters, store
-from .measuring import Tariffs
-from .metering import Rated, Reading, Span, Unmeasured, plan, span_with, spans_ending, spans_rated, with_allowances
+from . import books, charge, measuring, meters, reckoning, settlement, store
+from .metering import (
+    Rated,
+    Reading,
+    Span,
+    Unmeasured,
+    plan,
+    span_with,
+    spans_ending,
+    spans_rated,
+    with_allowances,
+)
+from .recording import Recording
 from .rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile
 
 
@@ -30,8 +42,93 @@ class UsageCharged:
     held: tuple[HeldUsage, ...]
 
 
+class Closing:
+    """Closes periods. What it remembers between closings are tariffs, which never change."""
+
+    def __init__(self, office: str, members: Sequence[str], recording: Recording) -> None:
+        self._office = office
+        self._members = members
+        self._recording = recording
+        self._tariffs = measuring.Tariffs()
+
+    async def close(
+        self, tx: AsyncConnection, message: Incoming, period: str, now: dt.datetime
+    ) -> list[Outgoing]:
+        """Close a period, or refuse to."""
+        closed = await store.lock_period(tx, period)
+        refusal = settlement.refuse_closing(period, closed=closed, now=now)
+        if refusal is not None:
+            return [refuse(message, refusal)]
+        refusals = await self._recording.before_closing(tx, period, now)
+        flat = await self._flat_lines(tx, period)
+        used = await charge_usage(tx, self._tariffs, period, flat, now)
+        closing = settlement.close(
+            message.id,
+            period,
+            members=self._members,
+            clearing_house=self._office,
+            usage_records=used.records,
+            charges=[*used.lines, *flat],
+            levies=await store.levies_of(tx, period),
+            now=now,
+        )
+        await books.save(tx, closing)
+        await store.close_period(tx, period, now)
+        statements = [
+            Outgoing(
+                statement,
+                cause=message,
+                subject=statement.number,
+                parties={Audience.MEMBER: statement.member},
+            )
+            for statement in closing.statements
+        ]
+        told = Outgoing(closing.settlement, cause=message, subject=period)
+        return [*refusals, *_alerts(used.held), *statements, told]
+
+    async def _flat_lines(self, tx: AsyncConnection, period: str) -> list[ChargeLine]:
+        """Find what bookings are charged and credited beside usage, and note that they are."""
+        found = await store.lock_open(tx, period)
+        standing = await books.standing(tx, {each.id: each.since for each in found})
+        lines = [
+            line
+            for each in found
+            for line in reckoning.reckon(each.booking, standing[each.id], since=each.since, period=period)
+        ]
+        await store.save_open_from(tx, {each.id: reckoning.open_from(each.booking, period) for each in found})
+        owed = await store.charge_compensations(tx, period)
+        credits_ = await store.give_credits(tx, period)
+        lines += [charge.of_compensation(change, period) for change in owed]
+        return lines + [charge.of_breach(breach, period) for breach in credits_]
+
+
+def _alerts(held: Iterable[HeldUsage]) -> list[Outgoing]:
+    """Tell the provider and the office of usage that is held."""
+    return [
+        Outgoing(
+            AlertRaised(
+                kind="usage_unknown_meter" if each.reason.code == "unknown_meter" else "usage_unpriced",
+                provider=each.rated.provider,
+                booking_id=each.rated.booking_id,
+                meter=each.meter,
+                period=each.span.last_period,
+                records=each.records,
+                message_de=each.reason.sentences[0],
+                message_en=each.reason.sentences[1],
+            ),
+            subject=each.rated.booking_id,
+            parties={Audience.PROVIDER: each.rated.provider},
+        )
+        for each in held
+    ]
+
+
 async def charge_usage(
-    tx: AsyncConnection, tariffs: Tariffs, period: str, flat: Sequence[ChargeLine], now: dt.datetime
+    tx: AsyncConnection,
+    tariffs: measuring.Tariffs,
+    period: str,
+    flat: Sequence[ChargeLine],
+    now: dt.datetime,
 ) -> UsageCharged:
     """Rate the usage of a month, and anew what changed of spans that were rated before.
 
@@ -57,15 +154,15 @@ async def charge_usage(
         shared = await _with_sharers(tx, tariffs, bookings)
         rated, histories, _ = await _rate(tx, tariffs, span, period, shared, amounts)
         standing = await books.standing_for(tx, shared, span.label)
-        lines += reconcile(rated, standing, {id_: _usage_components(found) for id_, found in histories.items()})
+        lines += reconcile(
+            rated, standing, {id_: _usage_components(found) for id_, found in histories.items()}
+        )
         held += rated.held
     await meters.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
     return UsageCharged(tuple(lines), records, tuple(held))
 
 
-async def _again(
-    tx: AsyncConnection, period: str, late: Iterable[tuple[str, str]]
-) -> dict[Span, set[str]]:
+async def _again(tx: AsyncConnection, period: str, late: Iterable[tuple[str, str]]) -> dict[Span, set[str]]:
     """Find which spans of which bookings are rated anew.
 
     What is late changes its month, quarter and year, as far as these were rated. A month that is closed after
@@ -85,7 +182,9 @@ async def _again(
     return dict(found)
 
 
-async def _with_sharers(tx: AsyncConnection, tariffs: Tariffs, bookings: Collection[str]) -> set[str]:
+async def _with_sharers(
+    tx: AsyncConnection, tariffs: measuring.Tariffs, bookings: Collection[str]
+) -> set[str]:
     """Add the bookings that share an allowance with these: what one uses changes what is left to the others."""
     histories = await measuring.histories(tx, tariffs, bookings)
     offerings = {
@@ -99,7 +198,7 @@ async def _with_sharers(tx: AsyncConnection, tariffs: Tariffs, bookings: Collect
 
 async def _rate(  # noqa: PLR0913 - what a rating depends on
     tx: AsyncConnection,
-    tariffs: Tariffs,
+    tariffs: measuring.Tariffs,
     span: Span,
     period: str,
     only: Collection[str] | None,

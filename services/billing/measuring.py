@@ -147,7 +147,9 @@ class Tariffs:
     def __init__(self) -> None:
         self._kept: dict[bytes, tuple[Tariff, Meters]] = {}
 
-    async def find(self, tx: AsyncConnection, digests: Collection[bytes]) -> Mapping[bytes, tuple[Tariff, Meters]]:
+    async def find(
+        self, tx: AsyncConnection, digests: Collection[bytes]
+    ) -> Mapping[bytes, tuple[Tariff, Meters]]:
         """Find tariffs with their meters by digest."""
         if len(self._kept) > _TARIFFS_KEPT:
             self._kept.clear()
@@ -171,13 +173,17 @@ async def histories(
     found: dict[str, list[Rated]] = {}
     quantities: dict[str, Mapping[str, Decimal]] = {}
     for row in rows:
-        booking_id, number, valid_from, provider, consumer, offering, plan, class_, digest, told, details = row
+        booking_id, number, valid_from, provider, consumer, offering, plan, class_, digest, told, details = (
+            row
+        )
         tariff, meters = known[digest]
         if told not in quantities:
             quantities[told] = {name: Decimal(value) for name, value in json.loads(told).items()}
         answers = order_attributes(consumer, class_, json.loads(details) if details is not None else None)
         terms = Terms(number, valid_from, plan, tariff, class_, quantities[told], answers)
-        found.setdefault(booking_id, []).append(Rated(booking_id, provider, consumer, offering, terms, meters))
+        found.setdefault(booking_id, []).append(
+            Rated(booking_id, provider, consumer, offering, terms, meters)
+        )
     return found
 
 

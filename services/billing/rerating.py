@@ -135,4 +135,3 @@ def _taken_back(standing: Standing) -> ChargeLine:
 def unmeasured_reason(lost: Unmeasured) -> Rejected:
     """Why usage of a meter is not charged: no terms of its booking know the meter."""
     return Rejected("unknown_meter", {"meter": lost.meter})
-

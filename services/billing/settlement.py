@@ -63,9 +63,7 @@ def close(  # noqa: PLR0913 - what a period consists of
         levies: levies of the period.
         now: the moment of closing.
     """
-    lines = _numbered(
-        [*charges, *(line for levy in levies for line in charge.of_levy(levy, clearing_house))]
-    )
+    lines = _numbered([*charges, *(line for levy in levies for line in charge.of_levy(levy, clearing_house))])
     obligations = _obligations(lines)
     positions = net([*members, clearing_house], obligations)
     settlement = SettlementClosed(

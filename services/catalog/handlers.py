@@ -64,8 +64,11 @@ class CatalogHandler:
         await batch.write(tx)
         return facts
 
-    async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
+    async def tick(
+        self, tx: AsyncConnection, now: dt.datetime, informed_until: dt.datetime
+    ) -> list[Outgoing]:
         """Forget unfinished attachments; let search forget certificates that have run out."""
+        del informed_until
         await shelf.forget_unfinished(tx, now)
         if ids := await index.outdated(tx, now.date(), _OUTDATED_MOST):
             listed = await store.load(tx, ids)

@@ -39,7 +39,7 @@ MEMBERS = register(Someone("desy", "Hamburg"), Someone("gsi", "Hessen"), Someone
 BY_LAND = key({"Hamburg": 1, "Hessen": 2, "Bayern": 7}, holders="land")
 TABLES = {
     "booking": "select booking_id, provider, consumer, open_from from booking order by 1",
-    "usage_record": "select source, record_id, quantity, digest, state from usage_record order by 1, 2",
+    "usage_record": "select source, record_id, quantity, state, waits_for, corrects from usage_record order by 1, 2",
     "booking_terms": "select booking_id, number, valid_from, reckoned_in from booking_terms order by 1, 2",
     "booking_change": "select booking_id, number, charged_in, reckoned_in from booking_change order by 1, 2",
     "breach": "select breach_id, charged_in from breach order by 1",

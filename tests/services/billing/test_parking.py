@@ -19,7 +19,7 @@ from allmende.schemas.billing import (
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.registry import Audience
 from allmende.servicekit.messages import Incoming, Outgoing
-from allmende.services.billing import store
+from allmende.services.billing import meters, store
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
 
@@ -173,10 +173,10 @@ async def test_thousands_that_waited_are_decided_slice_by_slice(billing: Desk, d
         wrong = [record(id_, meter="none") for id_ in ids[start : start + 400]]
         await billing.take(reported(start + 1, *wrong, record(f"good{start}")))
     facts = await billing.take(KNOWN)
-    assert len(refused(facts)) == store.SLICE
+    assert len(refused(facts)) == meters.SLICE
     other = await desk(billing.handler, shares=billing)
     ticks = [await each.tick() for each in (billing, other, billing, other)]
-    assert [len(refused(told)) for told in ticks] == [store.SLICE, store.SLICE, 100, 0]
+    assert [len(refused(told)) for told in ticks] == [meters.SLICE, meters.SLICE, 100, 0]
     told = refused([*facts, *(fact for each in ticks for fact in each)])
     assert told == [f"lrz {id_} unknown_meter" for id_ in ids]
     assert max(len(each.data.model_dump_json().encode()) for each in facts) < MESSAGE_BYTES_MAX - 2_000
