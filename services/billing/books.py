@@ -163,7 +163,7 @@ async def standing_for(
 def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
     """Of each component, terms and span the last step decides: odd ones charge, even ones take back."""
     found: defaultdict[str, list[Standing]] = defaultdict(list)
-    for booking_id, component, terms, charged_for, step, period, document in rows:
+    for booking_id, component, terms, charged_for, step, period, document in map(tuple, rows):
         if step % 2:
             line = ChargeLine.model_validate_json(document)
             found[booking_id].append(Standing((component, terms, charged_for), line, period))

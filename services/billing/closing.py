@@ -17,6 +17,7 @@ from .metering import (
     Rated,
     Reading,
     Span,
+    Sum,
     Unmeasured,
     plan,
     span_with,
@@ -154,9 +155,8 @@ async def charge_usage(
         shared = await _with_sharers(tx, tariffs, bookings)
         rated, histories, _ = await _rate(tx, tariffs, span, period, shared, amounts)
         standing = await books.standing_for(tx, shared, span.label)
-        lines += reconcile(
-            rated, standing, {id_: _usage_components(found) for id_, found in histories.items()}
-        )
+        components = {id_: _usage_components(found) for id_, found in histories.items()}
+        lines += reconcile(rated, standing, components)
         held += rated.held
     await meters.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
     return UsageCharged(tuple(lines), records, tuple(held))
@@ -185,7 +185,7 @@ async def _again(tx: AsyncConnection, period: str, late: Iterable[tuple[str, str
 async def _with_sharers(
     tx: AsyncConnection, tariffs: measuring.Tariffs, bookings: Collection[str]
 ) -> set[str]:
-    """Add the bookings that share an allowance with these: what one uses changes what is left to the others."""
+    """Add the bookings that share an allowance with these: what one uses is lacking to the others."""
     histories = await measuring.histories(tx, tariffs, bookings)
     offerings = {
         rated.offering_id
@@ -207,7 +207,7 @@ async def _rate(  # noqa: PLR0913 - what a rating depends on
     if only is not None and not only:
         return RatedUsage({}, ()), {}, 0
     sums = await measuring.sums(tx, span, only)
-    by_booking: defaultdict[str, list[measuring.Sum]] = defaultdict(list)
+    by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
     for each in sums:
         by_booking[each.booking_id].append(each)
     histories = await measuring.histories(tx, tariffs, by_booking.keys() | set(only or ()))

@@ -131,7 +131,8 @@ _TARIFFS = text("select digest, document::text from tariff where digest = any(ca
 _LONGER = text("""
     select distinct r.booking_id::text
     from tariff t join rated_terms r on r.tariff = t.digest
-    where jsonb_path_exists(t.document::jsonb, '$.components[*] ? (@.billing == "usage" && @.period == $kind)',
+    where jsonb_path_exists(t.document::jsonb,
+                            '$.components[*] ? (@.billing == "usage" && @.period == $kind)',
                             jsonb_build_object('kind', cast(:kind as text)))
 """)
 

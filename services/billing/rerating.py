@@ -1,7 +1,7 @@
 """Usage lines: rated from what was measured, and compared with what stands charged for the same span.
 
-A closed period keeps its lines. Where late, corrected or cancelled records change what a span comes to, the line
-that stands is taken back and the right one charged, both in the settlement that is being closed.
+A closed period keeps its lines. Where late, corrected or cancelled records change what a span comes to, the
+line that stands is taken back and the right one charged, both in the settlement that is being closed.
 """
 
 import dataclasses

@@ -19,6 +19,8 @@ SHELL = {
     "meters",
     "lineage",
     "recording",
+    "measuring",
+    "closing",
 }
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}
