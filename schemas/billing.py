@@ -19,7 +19,7 @@ from .identifiers import (
     Uuid,
 )
 from .money import Cents, Quantity, TotalQuantity
-from .tariff import AllocationKey, Unit
+from .tariff import AllocationKey, Billing, Unit
 
 REPORT_ENTRIES_MAX = 1_000
 
@@ -300,9 +300,10 @@ class ChargeLine(Contract):
             `compensation` is owed for a withdrawal, `credit` is given for a missed service level.
         payer: who owes it.
         payee: to whom.
+        billing: how the component is charged; null where no component is.
         terms: the number of the change of the booking whose terms it is priced by; 0 as booked.
-        charged_for: of a flat component, what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day
-            of a change of plan.
+        charged_for: what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day of a change of plan; of
+            usage also the part of the span, and the dimensions by which it is priced.
         quantity: never negative; of a reversal that of the line it takes back.
         amount_cents: negative where something is taken back or credited.
     """
@@ -316,6 +317,7 @@ class ChargeLine(Contract):
     booking_id: Uuid | None = None
     offering_id: OfferingId | None = None
     component: Slug | None = None
+    billing: Billing | None = None
     terms: Count | None = None
     charged_for: Line | None = None
     tariff_version: Count | None = None

@@ -6,8 +6,8 @@ must hold first (`requires`). Values are money, numbers, texts, flags and dates;
 every party (`each`), which may also be a case or a year. Prices within a clause are those of a tariff.
 
 Operands are texts: the name of an input or step (`costs`), the part of one party (`costs.Hessen`), a number
-(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of parties
-taking part, and `first_day` and `last_day` of the period.
+(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of those
+who take part, and `first_day` and `last_day` of the period.
 """
 
 from collections.abc import Iterable, Iterator

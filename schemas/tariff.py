@@ -16,6 +16,9 @@ from .money import Currency, ExactDecimal, PositiveQuantity, Quantity, UnitPrice
 Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-zÀ-ÖØ-öø-ÿ0-9µ%][A-Za-zÀ-ÖØ-öø-ÿ0-9µ%/ ._-]{0,31}$")]
 
 
+Billing = Literal["one_time", "fixed", "usage", "limit", "on_plan_change"]
+
+
 class PerUnit(Contract):
     """So many euro for so many units."""
 
@@ -303,7 +306,7 @@ class Component(Pricing):
 
     id: Slug
     title: Line
-    billing: Literal["one_time", "fixed", "usage", "limit", "on_plan_change"]
+    billing: Billing
     period: Literal["month", "quarter", "year", "total"] | None = None
     measure: Slug | None = None
     proration: Literal["none", "day", "month"] = "none"

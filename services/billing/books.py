@@ -37,22 +37,23 @@ _SAVE_LINES = text("""
 # The step follows from those before it; if another closing wrote the same one meanwhile, the key refuses it.
 _SAVE_COMPONENT_CHARGES = text("""
     insert into component_charge
-        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line)
+        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line, metered)
     select u.booking_id, u.component, u.terms, u.charged_for,
            1 + (select count(*) from component_charge c
                 where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
                   and c.charged_for = u.charged_for),
-           u.first_day, :settlement_id, u.line
+           u.first_day, :settlement_id, u.line, u.metered
     from unnest(cast(:bookings as uuid[]), cast(:components as text[]), cast(:terms as bigint[]),
-                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]))
-         u (booking_id, component, terms, charged_for, first_day, line)
+                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]),
+                cast(:metered as bool[]))
+         u (booking_id, component, terms, charged_for, first_day, line, metered)
 """)
 
 _STANDING = text("""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
-    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since
+    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since and not c.metered
     join charge_line l using (settlement_id, line)
     join settlement s using (settlement_id)
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
@@ -62,7 +63,7 @@ _STANDING_FOR = text("""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[])) u (booking_id)
-    join component_charge c on c.booking_id = u.booking_id
+    join component_charge c on c.booking_id = u.booking_id and c.metered
                            and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
     join charge_line l using (settlement_id, line)
     join settlement s using (settlement_id)
@@ -144,6 +145,7 @@ async def _save_component_charges(
             "spans": [line.charged_for for line in found],
             "days": [line.service_from for line in found],
             "lines": [line.line for line in found],
+            "metered": [line.billing == "usage" for line in found],
         },
     )
 

@@ -192,6 +192,14 @@ class Admissions:
         return {id_: self._known[id_][1] for id_ in versions}
 
 
+_TOUCHED = text("""
+    select distinct u.booking_id::text, u.period
+    from unnest(string_to_array(:bookings, E'\\x1f'), string_to_array(:periods, E'\\x1f'))
+         a (booking_id, period)
+    join usage_record u on u.booking_id = a.booking_id::uuid and u.period >= a.period
+    where u.state = 'recorded'
+""")
+
 _TAKE_LATE = text("""
     update usage_late set rated_in = :period where rated_in is null returning booking_id::text, period
 """)
@@ -298,6 +306,12 @@ async def mark_late(tx: AsyncConnection, late: Sequence[tuple[str, str]], now: d
 async def take_late(tx: AsyncConnection, period: str) -> list[tuple[str, str]]:
     """Take the marks of what must be rated again, each once; the records are to be read afterwards."""
     return sorted({(row[0], row[1]) for row in await tx.execute(_TAKE_LATE, {"period": period})})
+
+
+async def touched(tx: AsyncConnection, since: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Find the months from one on in which bookings have usage."""
+    columns = {"bookings": joined(each[0] for each in since), "periods": joined(each[1] for each in since)}
+    return [(row[0], row[1]) for row in await tx.execute(_TOUCHED, columns)]
 
 
 def record_of(row: Sequence[object]) -> UsageRecord:

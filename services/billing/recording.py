@@ -17,6 +17,7 @@ from allmende.schemas.billing import (
     UsageRecorded,
     UsageRefused,
 )
+from allmende.schemas.brokerage import BookingAmended
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
@@ -25,7 +26,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from . import lineage, meters, store, usage
 from .lineage import Cancelling, Original, Superseded
 from .meters import Key, Reported
-from .period import period_of
+from .period import period_of, period_with
 from .usage import Accepted, Outcome, Parked, Repeated
 
 _REFUSED_MOST = 250
@@ -42,6 +43,15 @@ class Recording:
         self._office = office
         self._park_for = park_for
         self._admissions = meters.Admissions()
+
+    async def amended(
+        self, tx: AsyncConnection, amendments: Sequence[BookingAmended], now: dt.datetime
+    ) -> None:
+        """Note closed periods from the day on from which new terms hold: their usage is rated again."""
+        since = [(each.booking_id, period_with(each.effective_on)) for each in amendments]
+        pairs = await meters.touched(tx, since)
+        closed = await store.closed_periods(tx, (period for _, period in pairs))
+        await meters.mark_late(tx, usage.late(pairs, closed), now)
 
     # -- reports ----------------------------------------------------------------------------------
 

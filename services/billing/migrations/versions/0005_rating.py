@@ -47,6 +47,9 @@ insert into rated_terms
            nullif((document->'details')::text, 'null')::json
     from told;
 drop view told;
+
+-- Usage is rated anew by span, flat components are reckoned by what falls due.
+alter table component_charge add column metered boolean not null default false;
 """
 
 
