@@ -236,8 +236,13 @@ def rate(  # noqa: PLR0913 - what a line depends on
     return rater.line(priced, None)
 
 
-def rate_due(due: Due) -> Line | Unrated:
-    """Rate a flat component that falls due, and say for what it is charged and by which terms."""
+def rate_due(due: Due, *, told: bool = True) -> Line | Unrated:
+    """Rate a flat component that falls due.
+
+    Args:
+        due: what falls due.
+        told: whether the story says for what it is charged and by which terms.
+    """
     terms = due.terms
     rater = _rater(terms.tariff, due.component)
     amounts: dict[str, int] = {}
@@ -248,7 +253,7 @@ def rate_due(due: Due) -> Line | Unrated:
             return Unrated(due.component, terms.tariff.version, reason)
         amounts[each.component.id] = amounts.get(each.component.id, 0) + line.amount_cents
     line = rater.line(_priced(rater, due, amounts), None)
-    if isinstance(line, Unrated):
+    if not told or isinstance(line, Unrated):
         return line
     german, english = _reason(due)
     since_de, since_en = told_terms(terms)

@@ -72,7 +72,7 @@ def decide(
     if day < first or (last is not None and day > last):
         return rejected("outside_booking", start=first, end=last or "…")
     counted = {record.meter: record.quantity}
-    return refuse_amount(terms.tariff, terms.consumer_class, "usage", counted) or Accepted()
+    return refuse_amount(terms.tariff, terms.known, "usage", counted, day) or Accepted()
 
 
 def _has_meter(tariff: Tariff, meter: str) -> bool:
