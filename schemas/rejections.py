@@ -117,6 +117,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Das Angebot {offering} hat keinen Anhang {sha256}.",
         "The offering {offering} has no attachment {sha256}.",
     ),
+    "derived_unknown": (
+        "Das Angebot {offering} hat im Plan {plan} zurzeit keinen Preis {component}, der zu übernehmen wäre.",
+        "The offering {offering} has no price {component} in plan {plan} at present that could be taken.",
+    ),
+    "derived_not_plain": (
+        "Der Preis {component} des Angebots {offering} folgt weiteren Regeln und ist nicht übernehmbar.",
+        "The price {component} of the offering {offering} depends on further rules and cannot be taken.",
+    ),
+    "derived_unlike": (
+        "Der Preis {component} des Angebots {offering} gilt in {there}, übernommen würde er in {here}.",
+        "The price {component} of the offering {offering} is in {there}, it would be taken in {here}.",
+    ),
+    "derived_out_of_range": (
+        "Aus dem Preis {component} des Angebots {offering} ergäbe sich keiner, der darstellbar ist.",
+        "The price {component} of the offering {offering} would come to one that cannot be written.",
+    ),
+    "derived_otherwise": (
+        "Der Preis {component} nennt das Angebot {offering} als Herkunft, ist aber nicht der dortige.",
+        "The price {component} says it is taken from the offering {offering}, but differs from that one.",
+    ),
     # brokerage
     "details_invalid": (
         "Die Angaben passen nicht zum Bestellformular: {detail}",

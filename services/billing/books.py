@@ -34,19 +34,22 @@ _SAVE_LINES = text("""
          u (line, payer, payee, amount_cents, document)
 """)
 
-# The step follows from those before it; if another closing wrote the same one meanwhile, the key refuses it.
+# The step follows from those before it, in one closing the taking back before the charge; if another closing
+# wrote the same one meanwhile, the key refuses it.
 _SAVE_COMPONENT_CHARGES = text("""
     insert into component_charge
         (booking_id, component, terms, charged_for, step, first_day, settlement_id, line, metered)
     select u.booking_id, u.component, u.terms, u.charged_for,
-           1 + (select count(*) from component_charge c
-                where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
-                  and c.charged_for = u.charged_for),
+           row_number() over (partition by u.booking_id, u.component, u.terms, u.charged_for
+                              order by u.taken_back desc)
+               + (select count(*) from component_charge c
+                  where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
+                    and c.charged_for = u.charged_for),
            u.first_day, :settlement_id, u.line, u.metered
     from unnest(cast(:bookings as uuid[]), cast(:components as text[]), cast(:terms as bigint[]),
                 cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]),
-                cast(:metered as bool[]))
-         u (booking_id, component, terms, charged_for, first_day, line, metered)
+                cast(:taken_back as bool[]), cast(:metered as bool[]))
+         u (booking_id, component, terms, charged_for, first_day, line, taken_back, metered)
 """)
 
 _STANDING = text("""
@@ -145,6 +148,7 @@ async def _save_component_charges(
             "spans": [line.charged_for for line in found],
             "days": [line.service_from for line in found],
             "lines": [line.line for line in found],
+            "taken_back": [line.cause == "reversal" for line in found],
             "metered": [line.billing == "usage" for line in found],
         },
     )

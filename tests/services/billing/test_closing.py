@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -213,6 +214,28 @@ async def test_without_looking_at_what_was_told_late_it_is_lost(
     assert (await charged(first)).total() == 12_000
     await first.take(months("2025-02"))
     assert (await charged(first)).total() == 0
+
+
+async def test_a_span_that_comes_to_another_amount_is_taken_back_and_charged_again(desk: NewDesk) -> None:
+    (first,) = await desks(desk, 1)
+    by_day = tariff(flat("0.005", "month", measure="cores", proration="day"))
+    mine = booking(booking_id=uid(5), start=day("2025-04-01"), end=None, tariff=by_day)
+    one = {"quantities": {"cores": Decimal(1)}}
+    mine = mine.model_copy(update=one)
+    await first.take(fact(mine, 50), fact(amended(2, "2025-04-11", mine), 51), months("2025-04"))
+    assert (await charged(first)).total() == 1, "nothing for ten days, and one cent for the whole month"
+    # What is told late was agreed earlier: nothing is reserved before the eleventh.
+    before = amended(1, "2025-04-01", mine, quantities={"cores": Decimal(0)})
+    await first.take(fact(before, 52), months("2025-05"))
+    lines = await first.rows(
+        "select component, charged_for, step, l.amount_cents from component_charge"
+        " join charge_line l using (settlement_id, line) where terms = 2 and charged_for like '2025-04%'"
+        " order by step"
+    )
+    span = ("base", "2025-04 (2025-04-11/2025-04-30)")
+    assert [tuple(row) for row in lines] == [(*span, 1, 1), (*span, 2, -1), (*span, 3, 0)]
+    await first.take(months("2025-06"))
+    assert (await charged(first)).total() == 2, "nothing but the months of May and June is charged"
 
 
 async def test_the_database_refuses_to_charge_a_component_twice(desk: NewDesk) -> None:
