@@ -24,6 +24,11 @@ from .tariff import AllocationKey, Billing, Unit
 REPORT_ENTRIES_MAX = 1_000
 
 
+def _is_empty(value: object) -> bool:
+    """Leave out what most of a thousand records do not have: room in a message is for records."""
+    return not value
+
+
 class UsageRecord(Contract):
     """What one meter of one booking counted in one span of time, or showed at one moment.
 
@@ -40,8 +45,10 @@ class UsageRecord(Contract):
     quantity: Quantity
     start: Instant
     end: Instant
-    dimensions: Annotated[dict[Slug, ClassName], Field(max_length=10)] = Field(default_factory=dict)
-    corrects: RecordId | None = None
+    dimensions: Annotated[dict[Slug, ClassName], Field(max_length=10, exclude_if=_is_empty)] = Field(
+        default_factory=dict
+    )
+    corrects: Annotated[RecordId | None, Field(exclude_if=_is_empty)] = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -69,7 +76,9 @@ class ReportUsage(Contract):
     """Usage of the provider's bookings: records and cancellations, together 1 to 1,000."""
 
     records: Annotated[tuple[UsageRecord, ...], Field(max_length=REPORT_ENTRIES_MAX)] = ()
-    cancellations: Annotated[tuple[UsageCancellation, ...], Field(max_length=REPORT_ENTRIES_MAX)] = ()
+    cancellations: Annotated[
+        tuple[UsageCancellation, ...], Field(max_length=REPORT_ENTRIES_MAX, exclude_if=_is_empty)
+    ] = ()
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
