@@ -1,0 +1,11 @@
+"""Nothing.
+
+Revision ID: 0003
+"""
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    pass
