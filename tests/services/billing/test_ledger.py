@@ -105,8 +105,16 @@ def test_every_kind_has_accounts_of_the_chart(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "turnover"),
-    [("charge", -100), ("levy", -100), ("true_up", -100), ("refund", 100), ("credit", 100)]
-    + [("equity", 0), ("advance", 0), ("pass_through", 0)],
+    [
+        ("charge", -100),
+        ("levy", -100),
+        ("true_up", -100),
+        ("refund", 100),
+        ("credit", 100),
+        ("equity", 0),
+        ("advance", 0),
+        ("pass_through", 0),
+    ],
 )
 def test_contributions_advances_and_what_is_passed_through_are_nobodys_turnover(
     kind: str, turnover: int
