@@ -10,6 +10,7 @@ import pytest
 from support.closed_period import CONSUMERS, ENTRIES, command, exported, settled
 from support.fixtures import Connect, NewMarket
 
+from allmende.client.market import Refused
 from allmende.servicekit.testing import Sandbox
 
 
@@ -90,7 +91,7 @@ async def test_a_file_is_verified_without_the_market(
 
 
 async def test_members_see_the_entries_of_their_own_body(
-    market: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    market: Sandbox, member: Connect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in CONSUMERS:
         file = tmp_path / f"{name}.jsonl"
@@ -104,4 +105,11 @@ async def test_members_see_the_entries_of_their_own_body(
             "entries of others are missing"
         )
         assert await command(market, name, "ledger", "verify", str(file), "--extract") == 0
+        connection = await member(market, name)
+        assert [entry.entry_id async for entry in connection.journal()] == [e["entry_id"] for e in entries]
+        month = [entry async for entry in connection.journal(period="2005-12")]
+        assert [entry.sequence for entry in month] == [e["sequence"] for e in entries[2:4]]
     assert "Buchungssätze geprüft" in capsys.readouterr().err
+    desy = await member(market, "desy")
+    with pytest.raises(Refused, match="journal of lrz is not yours"):
+        _ = [entry async for entry in desy.journal(body="lrz")]
