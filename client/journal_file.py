@@ -3,13 +3,7 @@
 The same entries make the same file. Lines of JSON hold everything and can be verified; the other forms are
 for reading, calculating and checking by programs of others.
 
-| | beancount | hledger |
-|---|---|---|
-| account `lrz:erträge:leistungen` | `Income:Lrz:Ertraege:Leistungen` | `lrz:erträge:leistungen` |
-| number, reference, hash and so on | metadata | tags |
-
-Beancount wants accounts under one of five roots, of ASCII letters, each part with a capital: umlauts are
-written out, and a name stays one name. Hledger takes names as they are and is told the kind of each account.
+How accounts are named in each form stands in docs/journal.md.
 """
 
 import csv

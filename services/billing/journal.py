@@ -245,7 +245,7 @@ async def links(
 ) -> tuple[list[JournalEntry], tuple[int, str]]:
     """Read a piece of the chain, and the sequence and hash with which the whole ledger ends."""
     rows = (await connection.execute(_CHAIN, {"after": after, "limit": limit})).all()
-    head = (rows[0].head_sequence, rows[0].head_hash)
+    head = (rows[0].head_sequence, rows[0].head_hash) if rows else (0, "")
     return [_entry(row) for row in rows if row.sequence is not None], head
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.builders import NOW
 from support.journals import WICKED, some_entries, wicked_entries
 
 from allmende.client.journal_file import JournalFormat, beancount_account, head_of, read_entries, writer
@@ -97,6 +100,18 @@ def test_lines_of_json_are_read_back_and_verified() -> None:
     assert tuple(read_entries([*lines, "\n"])) == ENTRIES
     assert chain.verify(read_entries(lines)).broken is None
     assert len(lines) == len(ENTRIES)
+
+
+def test_the_page_about_the_journal_computes_the_same_hashes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 - the page's own example
+    for each in (*ENTRIES, ENTRIES[0].model_copy(update={"booked_at": NOW.replace(microsecond=40)})):
+        assert names["hash_of"](json.loads(each.model_dump_json())) == chain.hash_of(each)
+    for heading in HEADINGS:
+        assert f"`{heading}`" in page
+    assert f"`{beancount_account('lrz:erträge:leistungen')}`" in page
 
 
 @pytest.mark.parametrize("line", ["{}", "[1]", "kein JSON", '{"sequence": 1}', "\ufeff{}"])

@@ -525,6 +525,13 @@ async def test_removed_last_entries_are_found_by_the_head(
     assert (told.broken, told.checked, told.head_found) == (None, 8, False), "only who remembers can tell"
 
 
+async def test_a_ledger_without_its_head_is_broken(billing: Desk, superuser: asyncpg.Connection) -> None:
+    await superuser.execute("delete from ledger_head")
+    broken = (await verified(billing)).broken
+    assert broken is not None
+    assert (broken.sequence, broken.problem) == (0, "end")
+
+
 async def test_a_chain_that_is_written_anew_is_found_by_the_head(
     billing: Desk, superuser: asyncpg.Connection
 ) -> None:
