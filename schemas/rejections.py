@@ -366,6 +366,44 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Zeitraum {period} ist noch nicht zu Ende.",
         "The period {period} is not over yet.",
     ),
+    "entry_without_postings": (
+        "Ein Buchungssatz hat mindestens zwei Seiten.",
+        "An entry has two sides at least.",
+    ),
+    "unknown_account": ("Das Konto {account} gibt es nicht.", "There is no account {account}."),
+    "posting_of_nothing": (
+        "Auf {account} würde nichts gebucht.",
+        "Nothing would be posted to {account}.",
+    ),
+    "entry_unbalanced": (
+        "Soll und Haben weichen um {cents} Cent voneinander ab.",
+        "Debit and credit differ by {cents} cents.",
+    ),
+    "body_unbalanced": (
+        "Bei {body} weichen Soll und Haben um {cents} Cent voneinander ab.",
+        "Debit and credit of {body} differ by {cents} cents.",
+    ),
+    "unknown_entry": ("Den Buchungssatz {entry} gibt es nicht.", "There is no entry {entry}."),
+    "entry_is_reversal": (
+        "Buchungssatz {entry} ist ein Storno und wird nicht storniert.",
+        "Entry {entry} is a reversal, which is not reversed.",
+    ),
+    "entry_reversed": (
+        "Buchungssatz {entry} ist bereits storniert.",
+        "Entry {entry} is reversed already.",
+    ),
+    "reversal_without_reason": (
+        "Das Storno von Buchungssatz {entry} braucht einen Grund.",
+        "The reversal of entry {entry} needs a reason.",
+    ),
+    "reversal_differs": (
+        "Das Storno nimmt Buchungssatz {entry} nicht genau zurück.",
+        "The reversal does not take entry {entry} back exactly.",
+    ),
+    "not_your_journal": (
+        "Das Journal von {member} ist nicht Ihres.",
+        "The journal of {member} is not yours.",
+    ),
     "starts_too_early": (
         "Der Beginn {start} liegt zu weit zurück; möglich ist er ab {earliest}.",
         "The start {start} is too far in the past; it is possible from {earliest} on.",

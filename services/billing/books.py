@@ -1,7 +1,6 @@
-"""Settlements, statements, charge lines and the ledger: written once, read ever after."""
+"""Settlements, statements and charge lines: written once, read ever after."""
 
 import datetime as dt
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
 
+from . import journal
 from .reckoning import Standing
 from .settlement import Closing
 
@@ -73,18 +73,6 @@ _STANDING_FOR = text("""
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
-_SAVE_ENTRIES = text("""
-    insert into journal_entry (entry_id, settlement_id, period, narration, posted_at)
-    select u.id, :settlement_id, :period, u.narration, :posted_at
-    from unnest(cast(:ids as uuid[]), cast(:narrations as text[])) u (id, narration)
-""")
-
-_SAVE_POSTINGS = text("""
-    insert into posting (entry_id, position, party, amount_cents)
-    select * from unnest(cast(:entries as uuid[]), cast(:positions as int[]), cast(:parties as text[]),
-                         cast(:amounts as bigint[]))
-""")
-
 _SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
 
 _STATEMENT = text("select document::text from statement where period = :period and member = :member")
@@ -115,7 +103,7 @@ async def save(tx: AsyncConnection, closing: Closing) -> None:
     )
     await _save_lines(tx, settlement.settlement_id, closing.lines)
     await _save_component_charges(tx, settlement.settlement_id, closing.lines)
-    await _save_entries(tx, about, closing)
+    await journal.save(tx, settlement.settlement_id, closing.entries, settlement.closed_at)
 
 
 async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]) -> None:
@@ -174,30 +162,6 @@ def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
             line = ChargeLine.model_validate_json(document)
             found[booking_id].append(Standing((component, terms, charged_for), line, period))
     return found
-
-
-async def _save_entries(tx: AsyncConnection, about: dict[str, str], closing: Closing) -> None:
-    namespace = uuid.UUID(closing.settlement.settlement_id)
-    ids = [uuid.uuid5(namespace, f"entry {number}") for number in range(len(closing.entries))]
-    narrations = [entry.narration for entry in closing.entries]
-    await tx.execute(
-        _SAVE_ENTRIES,
-        {**about, "ids": ids, "narrations": narrations, "posted_at": closing.settlement.closed_at},
-    )
-    postings = [
-        (id_, position, posting)
-        for id_, entry in zip(ids, closing.entries, strict=True)
-        for position, posting in enumerate(entry.postings, 1)
-    ]
-    await tx.execute(
-        _SAVE_POSTINGS,
-        {
-            "entries": [id_ for id_, _, _ in postings],
-            "positions": [position for _, position, _ in postings],
-            "parties": [posting.party for _, _, posting in postings],
-            "amounts": [posting.amount_cents for _, _, posting in postings],
-        },
-    )
 
 
 async def settlements(connection: AsyncConnection, limit: int) -> list[SettlementClosed]:

@@ -53,7 +53,9 @@ TABLES = {
     "settlement": "select document::text from settlement order by 1",
     "statement": "select document::text from statement order by 1",
     "charge_line": "select settlement_id, line, document::text from charge_line order by 1, 2",
-    "posting": "select entry_id, position, party, amount_cents from posting order by 1, 2",
+    "posting": "select entry_id, position, account, amount_cents from posting order by 1, 2",
+    "entry_number": "select body, year, number, entry_id from entry_number order by 1, 2, 3",
+    "ledger_head": "select sequence, hash from ledger_head",
     "accounting_period": "select * from accounting_period order by 1",
 }
 

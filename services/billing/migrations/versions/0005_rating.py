@@ -6,7 +6,7 @@ Revision ID: 0005
 from allmende.servicekit import migration
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 TABLES = """
 -- The tariffs frozen into bookings. Thousands of bookings share a few, which a closing reads once.
