@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from allmende.schemas import identifiers, tariff
+from . import identifiers, tariff
 
 
 @dataclasses.dataclass(frozen=True)
