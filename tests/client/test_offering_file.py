@@ -7,7 +7,6 @@ import yaml
 from support.examples import offering
 
 from allmende.client.offering_file import read_offerings
-from allmende.schemas.catalog import Offering
 from allmende.schemas.documents import CHARACTERS_MAX, Mistakes
 from allmende.tariffs.order_form import refuse_details, refuse_schema
 
