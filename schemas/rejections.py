@@ -259,6 +259,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Für die Nutzerklasse {consumer_class} wird {component} nicht angeboten: {reason}",
         "{component} is not offered to class {consumer_class}: {reason}",
     ),
+    "not_offered": (
+        "{component} wird nicht angeboten: {reason}",
+        "{component} is not offered: {reason}",
+    ),
+    "no_price": (
+        "{component}: Der Tarif nennt am {day} keinen Preis für {asked}.",
+        "{component}: the tariff names no price on {day} for {asked}.",
+    ),
+    "price_not_resolved": (
+        "{component}: Der Preis folgt dem Angebot {offering} und ist noch nicht daraus übernommen.",
+        "{component}: the price follows the offering {offering} and is not taken from it yet.",
+    ),
+    "base_missing": (
+        "{component}: Es gibt keinen Betrag, von dem der Anteil zu nehmen wäre ({base}).",
+        "{component}: there is no amount to take the percentage of ({base}).",
+    ),
+    "base_unpriced": (
+        "{component}: Ein Betrag, von dem der Anteil zu nehmen ist, steht noch nicht fest ({base}).",
+        "{component}: an amount to take the percentage of is not known yet ({base}).",
+    ),
+    "beyond_last_tier": (
+        "{component}: {value} {unit} liegt über der letzten Preisstufe, die bei {limit} endet.",
+        "{component}: {value} {unit} lies beyond the last tier, which ends at {limit}.",
+    ),
+    "negative_quantity": (
+        "{component}: Für die negative Menge {value} gibt es keine Preisstufe.",
+        "{component}: there is no tier for the negative quantity {value}.",
+    ),
     "no_capacity": (
         "{quantity}: {value} angefragt, {free} frei.",
         "{quantity}: {value} requested, {free} free.",

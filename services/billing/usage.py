@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from allmende.schemas.billing import UsageRecord
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Tariff
-from allmende.tariffs.rating import refuse_amount
+from allmende.tariffs.order import refuse_amount
 from allmende.tariffs.recurrence import Terms
 
 from .booking import Booking
