@@ -6,8 +6,8 @@ must hold first (`requires`). Values are money, numbers, texts, flags and dates;
 every party (`each`), which may also be a case or a year. Prices within a clause are those of a tariff.
 
 Operands are texts: the name of an input or step (`costs`), the part of one party (`costs.Hessen`), a number
-(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of parties
-taking part, and `first_day` and `last_day` of the period.
+(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of
+parties taking part, and `first_day` and `last_day` of the period.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,8 @@ class Input(Contract):
         each: a value for every party, case or year.
         at_least: smaller values are refused; of money, in the currency itself (500.00); likewise `at_most`.
         one_of: of a text, the values that are known.
-        default: what holds where nothing is told; without one, the value must be told.
+        default: what holds where nothing is told, also of a single party; of money, in the currency itself.
+            Without one, the value must be told; `each` may leave parties out.
     """
 
     kind: Kind

@@ -97,7 +97,7 @@ def _value(result: Result, name: str) -> Scalar | None:
         return None
 
 
-def _equal(found: Scalar | None, expected: str | bool) -> bool:
+def _equal(found: Scalar | None, expected: Scalar) -> bool:
     if isinstance(found, Fraction) and isinstance(expected, str):
         try:
             return found == Fraction(expected)
