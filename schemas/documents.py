@@ -182,7 +182,8 @@ class _Reading(Generic[M]):
             read = self._model.model_validate_json(json.dumps(value))
         except ValidationError as error:
             for each in errors_of(error):
-                found, place = _locate(node, each["loc"])
+                within = getattr(each.get("ctx", {}).get("error"), "place", ())
+                found, place = _locate(node, (*each["loc"], *within))
                 mistake = _at(found, (*path, *place), *sentences(each))
                 if (mistake.line, mistake.column) not in told:
                     self._mistakes.append(mistake)
