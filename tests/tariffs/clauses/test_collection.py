@@ -122,7 +122,7 @@ def test_every_example_comes_out(entry: collection.Entry) -> None:
 @pytest.mark.parametrize("amount", [1, 99, 25_000_000, 80_000_000, 123_456_789])
 def test_what_is_shared_sums_to_the_cent(name: str, amount: int) -> None:
     [clause] = [each for each in files.collection() if each.clause_id == name]
-    told = {"total" if name == "koenigsteiner-gafinhg" else "cost": str(amount)}
+    told: dict[str, Any] = {"total" if name == "koenigsteiner-gafinhg" else "cost": str(amount)}
     result = run_case(clause.versions[0], WorkedCase(told=told, held="-"), KEYS)
     assert isinstance(result, Result)
     assert result.values["part"].total == amount
@@ -138,7 +138,7 @@ def test_a_wrong_expectation_fails_and_says_what_came_out() -> None:
 
 def test_a_result_where_a_refusal_is_expected_fails() -> None:
     [clause] = [each for each in files.collection() if each.clause_id == "muenster-nwz-vm"]
-    told = {"cores": "6", "memory": "16", "disk": "200"}
+    told: dict[str, Any] = {"cores": "6", "memory": "16", "disk": "200"}
     [found] = check(clause, WorkedCase(told=told, refused="limit"), KEYS)
     assert not found.agrees
     [found] = check(clause, WorkedCase(told=told | {"cores": "7"}, held="limit"), KEYS)

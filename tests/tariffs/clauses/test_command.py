@@ -106,8 +106,8 @@ def test_what_is_held_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_more_keys_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clause = written(tmp_path, "s.yaml", CLAUSE.replace("{measured: racks}", "{published: kreise}"))
     key = (
-        "{key_id: kreise, version: 1, title: Kreisschlüssel, holders: member, unit: percent, spread_over: all,"
-        " key_date: 2025-06-30, published_on: 2025-10-01, effective_from: 2026-01-01, source: Satzung,"
+        "{key_id: kreise, version: 1, title: Kreisschlüssel, holders: member, unit: percent,"
+        " spread_over: all, key_date: 2025-06-30, published_on: 2025-10-01, effective_from: 2026-01-01, source: Satzung,"
         " values: {A: 40, B: 59.9}}"
     )
     inputs = written(tmp_path, "fall.yaml", "told: {cost: 1000, racks: {A: 1, B: 1}}")

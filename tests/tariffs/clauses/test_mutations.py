@@ -47,7 +47,7 @@ versions:
         price:
           of: people
           unit: Einwohner
-          price: {kind: tiered, mode: graduated, tiers: [{up_to: 100, amount: 2.00}, {up_to: 200, amount: 1.00}]}
+          price: {kind: tiered, mode: graduated, tiers: [{up_to: 100, amount: 2.00}, {up_to: 200, amount: 1}]}
       - id: kept
         keep: {of: line, when: [{value: form, equals: Betrieb}, {value: line, above: 500.00 EUR}]}
       - id: due
