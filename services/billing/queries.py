@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from allmende.schemas import chain
 from allmende.schemas.billing import (
     Clarifications,
     ListClarifications,
@@ -13,14 +14,11 @@ from allmende.schemas.billing import (
     ShowStatement,
     Statement,
 )
+from allmende.schemas.journal import BrokenPlace, ExportJournal, JournalPage, JournalVerified, VerifyJournal
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.queries import Answer, Caller, fitting
 
-from . import books, lineage
-from allmende.schemas import chain
-from allmende.schemas.billing import ListSettlements, Settlements, ShowStatement, Statement
-from allmende.schemas.journal import BrokenPlace, ExportJournal, JournalPage, JournalVerified, VerifyJournal
-from . import books, journal
+from . import books, journal, lineage
 from .period import first_day_of, last_day_of
 
 
@@ -72,6 +70,8 @@ async def list_clarifications(
     return Clarifications(
         clarifications=page, next_after=page[-1].clarification if len(found) > len(page) else None
     )
+
+
 async def export_journal(
     connection: AsyncConnection, caller: Caller, asked: ExportJournal
 ) -> JournalPage | Rejected:
@@ -82,6 +82,7 @@ async def export_journal(
     first, last = _span(asked)
     entries, total = await journal.page(
         connection, first=first, last=last, body=body, after=asked.after, limit=asked.limit + 1
+    )
     shown = tuple(entries[: min(asked.limit, fitting(entries))])
     more = len(entries) > len(shown)
     return JournalPage(entries=shown, total=total, next_after=shown[-1].sequence if more else None)
