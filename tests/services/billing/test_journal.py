@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import json
 import random
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from support.broker import eventually
 from support.builders import NOW, booking, command, fact, record, register, report, uid
 from support.desk import Desk, NewDesk
 
@@ -430,8 +432,62 @@ async def test_numbers_have_no_gaps_whoever_dies(
     assert await superuser.fetchval("select last_value from plain") > done, "a plain sequence has gaps"
 
 
-async def test_the_row_lock_keeps_two_from_taking_the_same_number(
-    billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+async def somebody_waits(superuser: asyncpg.Connection) -> None:
+    """Wait until a transaction waits for another."""
+    waiting = """
+        select count(*) from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()
+    """
+    await eventually(lambda: superuser.fetchval(waiting))
+
+
+POSTER = """
+import asyncio, datetime, sys
+from sqlalchemy import text
+from allmende.servicekit import database
+from allmende.services.billing import journal
+from allmende.services.billing.ledger import entries_of
+from allmende.services.billing.netting import Obligation
+
+async def hold(url, id_):
+    async with database.engine(url).begin() as tx:
+        now = datetime.datetime.now(datetime.UTC)
+        settlement = text("insert into settlement values (:id, '2026-05', :now, '{}')")
+        await tx.execute(settlement, {"id": id_, "now": now})
+        owed = Obligation("charge", "desy", "lrz", 100, 1)
+        await journal.save(tx, id_, entries_of("2026-05", [owed]), now)
+        print("holds", flush=True)
+        sys.stdin.read()
+
+asyncio.run(hold(*sys.argv[1:]))
+"""
+
+
+async def test_a_process_that_is_killed_with_a_number_in_its_hand_leaves_no_gap(
+    billing: Desk, superuser: asyncpg.Connection
+) -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", POSTER, billing.url, uid(100), stdin=pipe, stdout=pipe
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"holds\n"
+
+    async def go_on() -> None:
+        async with billing.engine.begin() as tx:
+            await settle(tx, 101, "2026-05", owes("desy"))
+
+    waiting = asyncio.create_task(go_on())
+    await somebody_waits(superuser)
+    process.kill()
+    await process.wait()
+    await waiting
+    assert [entry.numbers["desy"] for entry in await entries(billing)] == ["2026/000001", "2026/000002"]
+    assert (await verified(billing)).broken is None
+
+
+async def test_without_the_locks_two_take_the_same_number(
+    billing: Desk, desk: NewDesk, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "_LOCK_HEAD", text("select sequence, hash from ledger_head"))
     monkeypatch.setattr(
@@ -441,7 +497,7 @@ async def test_the_row_lock_keeps_two_from_taking_the_same_number(
     async with billing.engine.connect() as first, other.engine.connect() as second:
         await settle(first, 100, "2026-05", owes("desy"))
         waiting = asyncio.create_task(settle(second, 101, "2026-05", owes("desy")))
-        await asyncio.wait([waiting], timeout=0.5)
+        await somebody_waits(superuser)
         await first.commit()
         with pytest.raises(DBAPIError, match="duplicate key"):
             await waiting
