@@ -82,7 +82,7 @@ def test_all_mistakes_of_a_file_are_told(run: Run) -> None:
     assert (code, out) == (1, "")
     assert [line.split(": ")[0:2] for line in err.splitlines()] == [
         ["angebot.yaml:1:11", "category"],
-        ["angebot.yaml:78:8", "title"],
+        ["angebot.yaml:84:8", "title"],
     ]
 
 
@@ -118,6 +118,15 @@ def test_the_catalogue(run: Run, fake: FakeMarket) -> None:
     assert "allmende booking request" in err
     assert json.loads(run("offer", "list", "-o", "json")[1])[0]["revision"] == 3
     assert json.loads(run("offer", "list", "-o", "json", "--category", "hosting")[1]) == []
+
+
+def test_the_prices_of_an_offering_are_told_in_words(run: Run, fake: FakeMarket) -> None:
+    fake.listed = [listed(examples.offering())]
+    code, out, _ = run("offer", "prices", examples.OFFERING_ID)
+    assert code == 0
+    assert "nach Verbrauch" in out
+    assert "nicht angeboten" in out
+    assert run("offer", "prices", "weser-it/nix")[0] == 3
 
 
 def test_an_offering_is_shown_as_it_is_applied(run: Run, fake: FakeMarket) -> None:
