@@ -19,6 +19,7 @@ _NODES_MAX = 100_000
 _WHOLE_NUMBERS = frozenset(
     {
         "version",
+        "derived_version",
         "provider_approval_hours",
         "provisioning_hours",
         "dismantling_hours",
