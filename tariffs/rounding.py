@@ -66,11 +66,24 @@ def share_out(total_cents: int, weights: Mapping[str, Fraction]) -> dict[str, in
     whole = sum(weights.values(), Fraction(0))
     if whole <= 0 or any(weight < 0 for weight in weights.values()):
         raise ValueError("shares need weights that are not negative and sum to more than zero")
-    sign, amount = (-1, -total_cents) if total_cents < 0 else (1, total_cents)
-    exact = {name: amount * weight / whole for name, weight in weights.items()}
-    cents = {name: share.numerator // share.denominator for name, share in exact.items()}
-    left = amount - sum(cents.values())
-    ranking = sorted(exact, key=lambda name: (cents[name] - exact[name], -weights[name], name))
+    return apportion(
+        total_cents, {name: total_cents * weight / whole for name, weight in weights.items()}, weights
+    )
+
+
+def apportion(total: int, exact: Mapping[str, Fraction], weights: Mapping[str, Fraction]) -> dict[str, int]:
+    """Round exact shares of a total to whole units that sum to it, as `share_out` does.
+
+    Args:
+        total: in the units of the shares; may be negative.
+        exact: the shares, of the sign of the total and summing to it.
+        weights: what decides between equal remainders.
+    """
+    sign, amount = (-1, -total) if total < 0 else (1, total)
+    unsigned = {name: sign * share for name, share in exact.items()}
+    units = {name: share.numerator // share.denominator for name, share in unsigned.items()}
+    left = amount - sum(units.values())
+    ranking = sorted(unsigned, key=lambda name: (units[name] - unsigned[name], -weights[name], name))
     for name in ranking[:left]:
-        cents[name] += 1
-    return {name: sign * cents[name] for name in weights}
+        units[name] += 1
+    return {name: sign * units[name] for name in exact}
