@@ -9,7 +9,6 @@ from .quantity import rounding_of
 from .rounding import to_cents, to_multiple
 from .wording import Money, Told
 
-
 Settle = Callable[[Fraction], tuple[int, Told]]
 """Brings an exact amount in smallest units to a whole number of them, and says what was changed."""
 
