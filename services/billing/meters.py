@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, cast
@@ -240,13 +241,19 @@ def _columns(reported: Sequence[Reported]) -> dict[str, str | None]:
         "bookings": joined([record.booking_id for record in records]),
         "meters": joined([record.meter for record in records]),
         "quantities": joined([str(record.quantity) for record in records]),
-        "starts": joined([record.start.isoformat() for record in records]),
-        "ends": joined([record.end.isoformat() for record in records]),
+        "starts": joined([_written(record.start) for record in records]),
+        "ends": joined([_written(record.end) for record in records]),
         "periods": joined([period_of(record.start) for record in records]),
         "dimensions": _seldom([json.dumps(r.dimensions) if r.dimensions else None for r in records]),
         "corrects": _seldom([record.corrects for record in records]),
         "waits": _seldom([each.waits_for for each in reported]),
     }
+
+
+@functools.lru_cache(maxsize=8_192)
+def _written(instant: dt.datetime) -> str:
+    """Write a moment; a thousand records share few of them."""
+    return instant.isoformat()
 
 
 def _seldom(values: list[str | None]) -> str | None:
