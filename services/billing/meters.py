@@ -18,7 +18,9 @@ from .period import period_of
 from .usage import Admission, State, admission_of
 
 SLICE = 500
-"""So many parked records are decided in one transaction, and so many bookings read at once."""
+"""So many parked records are decided in one transaction."""
+_BOOKINGS_AT_ONCE = 100
+"""With their tariffs they take much room."""
 _ADMISSIONS_MAX = 20_000
 
 Key = tuple[str, str]
@@ -191,8 +193,9 @@ class Admissions:
         if len(self._known) + len(stale) > _ADMISSIONS_MAX:
             self._known.clear()
             stale = list(versions)
-        for start in range(0, len(stale), SLICE):
-            for id_, booking in (await store.load_bookings(tx, stale[start : start + SLICE])).items():
+        for start in range(0, len(stale), _BOOKINGS_AT_ONCE):
+            bookings = await store.load_bookings(tx, stale[start : start + _BOOKINGS_AT_ONCE])
+            for id_, booking in bookings.items():
                 self._known[id_] = (versions[id_], admission_of(booking))
         return {id_: self._known[id_][1] for id_ in versions}
 
