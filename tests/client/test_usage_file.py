@@ -180,7 +180,7 @@ def test_the_encoding_does_not_change_within_a_file() -> None:
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_reading_goes_on_where_it_ended(json_lines: bool) -> None:  # noqa: FBT001
+def test_reading_goes_on_where_it_ended(json_lines: bool) -> None:
     one = usage_record().model_dump_json()
     text = "\n".join([one] * 5) if json_lines else "\n".join([HEADER, *[LINE] * 5])
     stream = io.BytesIO(text.encode())

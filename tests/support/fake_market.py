@@ -14,6 +14,7 @@ from allmende.client.correspondence import CorrespondenceRoom
 from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
 from allmende.client.room import M
+from allmende.client.usage import UsageRoom
 from allmende.schemas import registry
 from allmende.schemas.billing import (
     SettlementClosed,
@@ -42,7 +43,7 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom):
+class FakeMarket(BookingRoom, CorrespondenceRoom, UsageRoom):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"
@@ -150,12 +151,12 @@ class FakeMarket(BookingRoom, CorrespondenceRoom):
         records: Sequence[UsageRecord],
         *,
         cancellations: Sequence[UsageCancellation] = (),
-        id: str,  # noqa: A002
-    ) -> Contract:
+        id: str | None = None,  # noqa: A002
+    ) -> Any:
         if self.reports_left == 0:
             raise Unanswered("no outcome")
         self.reports_left -= 1
-        self.batches.append((id, [*records, *cancellations]))
+        self.batches.append((id or "", [*records, *cancellations]))
         accepted = len(records) + len(cancellations)
         return self._answer(UsageRecorded(accepted=accepted, repeated=0, parked=0, refused=()))
 
