@@ -267,6 +267,11 @@ _RULES = (
     ),
     (r"the booking ends before it starts", "Die Buchung endet vor ihrem Beginn"),
     (r"the record ends before it starts", "Der Datensatz endet vor seinem Beginn"),
+    (r"a record cannot correct itself", "Ein Datensatz kann nicht sich selbst ersetzen"),
+    (
+        r"give 1 to (\S+) records and cancellations together",
+        "zusammen 1 bis {0} Datensätze und Rücknahmen angeben",
+    ),
     (r"the maintenance ends before it starts", "Die Wartung endet vor ihrem Beginn"),
     (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
     (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),
