@@ -5,17 +5,38 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .contract import Contract
-from .identifiers import Count, Day, Instant, Line, MemberId, OfferingId, Period, RecordId, Slug, Uuid
+from .identifiers import (
+    ClassName,
+    Count,
+    Day,
+    Instant,
+    Line,
+    MemberId,
+    OfferingId,
+    Period,
+    RecordId,
+    Slug,
+    Uuid,
+)
 from .money import Cents, Quantity, TotalQuantity
-from .tariff import AllocationKey, Unit
+from .tariff import AllocationKey, Billing, Unit
+
+REPORT_ENTRIES_MAX = 1_000
+
+
+def _is_empty(value: object) -> bool:
+    """Leave out what most of a thousand records do not have: room in a message is for records."""
+    return not value
 
 
 class UsageRecord(Contract):
-    """What one meter of one booking counted in one span of time.
+    """What one meter of one booking counted in one span of time, or showed at one moment.
 
     Attributes:
         id: unique for ever within the reporting provider.
-        start: decides the period, by the calendar of Europe/Berlin.
+        start: decides the period, by the calendar of Europe/Berlin; of a moment, `end` is the same.
+        dimensions: what a price may depend on beside the booking, such as the purpose of a single job.
+        corrects: the record of the same provider that this one replaces.
     """
 
     id: RecordId
@@ -24,22 +45,50 @@ class UsageRecord(Contract):
     quantity: Quantity
     start: Instant
     end: Instant
+    dimensions: Annotated[dict[Slug, ClassName], Field(max_length=10, exclude_if=_is_empty)] = Field(
+        default_factory=dict
+    )
+    corrects: Annotated[RecordId | None, Field(exclude_if=_is_empty)] = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _coherent(self) -> Self:
         if self.end < self.start:
             raise ValueError("the record ends before it starts")
+        if self.corrects == self.id:
+            raise ValueError("a record cannot correct itself")
         return self
 
 
-class ReportUsage(Contract):
-    """Usage of the provider's bookings, up to 1,000 records."""
+class UsageCancellation(Contract):
+    """Takes a record back without another in its place.
 
-    records: Annotated[tuple[UsageRecord, ...], Field(min_length=1, max_length=1000)]
+    Attributes:
+        id: unique for ever within the reporting provider, apart from the ids of records.
+        cancels: the record.
+    """
+
+    id: RecordId
+    cancels: RecordId
+    reason: Line
+
+
+class ReportUsage(Contract):
+    """Usage of the provider's bookings: records and cancellations, together 1 to 1,000."""
+
+    records: Annotated[tuple[UsageRecord, ...], Field(max_length=REPORT_ENTRIES_MAX)] = ()
+    cancellations: Annotated[
+        tuple[UsageCancellation, ...], Field(max_length=REPORT_ENTRIES_MAX, exclude_if=_is_empty)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not 1 <= len(self.records) + len(self.cancellations) <= REPORT_ENTRIES_MAX:
+            raise ValueError(f"give 1 to {REPORT_ENTRIES_MAX} records and cancellations together")
+        return self
 
 
 class RefusedRecord(Contract):
-    """A record that was not taken, and why."""
+    """A record or cancellation that was not taken, and why."""
 
     id: RecordId
     code: Slug
@@ -48,12 +97,13 @@ class RefusedRecord(Contract):
 
 
 class UsageRecorded(Contract):
-    """What became of a report.
+    """What became of a report, its records and cancellations counted together.
 
     Attributes:
-        accepted: records that count from now on.
-        repeated: records known before with the same content.
-        parked: records whose booking is not known yet; a later event tells of those that stay unknown.
+        accepted: those that count from now on.
+        repeated: those known before with the same content.
+        parked: those that name a booking, a meter or a record that is not known yet; a later event tells of
+            those that stay unknown.
     """
 
     accepted: Count
@@ -63,9 +113,87 @@ class UsageRecorded(Contract):
 
 
 class UsageRefused(Contract):
-    """Records that were parked and whose booking did not come in time."""
+    """Records and cancellations that were parked, and what they name did not come in time."""
 
     refused: Annotated[tuple[RefusedRecord, ...], Field(min_length=1)]
+
+
+class AlertRaised(Contract):
+    """Something that costs money and that nobody can charge as it is.
+
+    Attributes:
+        kind: usage of a booking that nobody knows, of a meter that its tariff does not have, or that no price
+            fits; a charge that waits for a price; a quota that is used up.
+        records: how many records it is about.
+    """
+
+    kind: Literal[
+        "usage_unknown_booking", "usage_unknown_meter", "usage_unpriced", "charge_held", "quota_exceeded"
+    ]
+    provider: MemberId
+    booking_id: Uuid | None = None
+    meter: Slug | None = None
+    period: Period | None = None
+    records: Count
+    message_de: str
+    message_en: str
+
+
+class Clarification(Contract):
+    """Two contents under one id: the first stands until the provider corrects or cancels it.
+
+    Attributes:
+        clarification: counts within the market.
+        standing: the record as it was taken; null where the id is one of a cancellation.
+        offered: the record as it was reported again with other content; likewise `offered_cancellation`.
+        settled_as: how it was settled; null as long as it is open.
+        reason: given by whoever settled it.
+    """
+
+    clarification: Count
+    provider: MemberId
+    record_id: RecordId
+    standing: UsageRecord | None = None
+    offered: UsageRecord | None = None
+    offered_cancellation: UsageCancellation | None = None
+    noted_at: Instant
+    settled_as: Literal["corrected", "cancelled", "settled"] | None = None
+    settled_at: Instant | None = None
+    reason: Line | None = None
+
+
+class ListClarifications(Contract):
+    """Ask for contradictory records, oldest first. Providers see their own; the office may name one."""
+
+    provider: MemberId | None = None
+    open_only: bool = True
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+
+
+class Clarifications(Contract):
+    """A page of the list; `next_after` continues it, or is null on the last page."""
+
+    clarifications: tuple[Clarification, ...]
+    next_after: int | None
+
+
+class SettleClarification(Contract):
+    """Close an entry of the list: what was taken first stands, for a reason."""
+
+    clarification: Count
+    reason: Line
+
+
+class ClarificationSettled(Contract):
+    """An entry of the list is closed by hand."""
+
+    clarification: Count
+    provider: MemberId
+    record_id: RecordId
+    settled_by: MemberId
+    reason: Line
+    settled_at: Instant
 
 
 class ChargeLevy(Contract):
@@ -181,9 +309,10 @@ class ChargeLine(Contract):
             `compensation` is owed for a withdrawal, `credit` is given for a missed service level.
         payer: who owes it.
         payee: to whom.
+        billing: how the component is charged; null where no component is.
         terms: the number of the change of the booking whose terms it is priced by; 0 as booked.
-        charged_for: of a flat component, what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day
-            of a change of plan.
+        charged_for: what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day of a change of plan; of
+            usage also the part of the span, and the dimensions by which it is priced.
         quantity: never negative; of a reversal that of the line it takes back.
         amount_cents: negative where something is taken back or credited.
     """
@@ -197,6 +326,7 @@ class ChargeLine(Contract):
     booking_id: Uuid | None = None
     offering_id: OfferingId | None = None
     component: Slug | None = None
+    billing: Billing | None = None
     terms: Count | None = None
     charged_for: Line | None = None
     tariff_version: Count | None = None

@@ -103,7 +103,8 @@ def _kind(field: Schema) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    options = [each for each in field.get("anyOf", field.get("oneOf", ())) if each.get("type") != "null"]
+    either: list[Schema] = field.get("anyOf") or field.get("oneOf") or []
+    options = [each for each in either if each.get("type") != "null"]
     if options:
         return " or ".join(dict.fromkeys(map(_kind, options)))
     if "enum" in field:

@@ -53,6 +53,7 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.MEMBER, "brokerage.maintenance.update"),
     Permission(Role.MEMBER, "brokerage.breach.report"),
     Permission(Role.MEMBER, "billing.usage.report"),
+    Permission(Role.MEMBER, "billing.clarification.settle"),
     Permission(Role.MEMBER, "catalog.offering.list"),
     Permission(Role.MEMBER, "catalog.offering.show"),
     Permission(Role.MEMBER, "catalog.offering.history"),
@@ -64,8 +65,12 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.MEMBER, "brokerage.booking.list"),
     Permission(Role.MEMBER, "brokerage.booking.show"),
     Permission(Role.MEMBER, "brokerage.maintenance.list"),
+    Permission(Role.MEMBER, "billing.clarification.list"),
     Permission(Role.MEMBER, "billing.settlement.list"),
     Permission(Role.MEMBER, "billing.statement.show"),
+    Permission(Role.OFFICE, "billing.clarification.settle", "all"),
+    Permission(Role.MEMBER, "billing.journal.export"),
+    Permission(Role.MEMBER, "billing.journal.verify"),
     Permission(Role.OFFICE, "billing.levy.charge", "all"),
     Permission(Role.OFFICE, "billing.settlement.close", "all"),
     Permission(Role.OFFICE, "catalog.offering.list", "all"),
@@ -79,8 +84,11 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.OFFICE, "brokerage.booking.list", "all"),
     Permission(Role.OFFICE, "brokerage.booking.show", "all"),
     Permission(Role.OFFICE, "brokerage.maintenance.list", "all"),
+    Permission(Role.OFFICE, "billing.clarification.list", "all"),
     Permission(Role.OFFICE, "billing.settlement.list", "all"),
     Permission(Role.OFFICE, "billing.statement.show", "all"),
+    Permission(Role.OFFICE, "billing.journal.export", "all"),
+    Permission(Role.OFFICE, "billing.journal.verify", "all"),
 )
 
 

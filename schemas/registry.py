@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import attachments, billing, brokerage, catalog, rejections
+from . import attachments, billing, brokerage, catalog, journal, rejections
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -444,10 +444,34 @@ MESSAGES: tuple[MessageType, ...] = (
     MessageType(
         "billing.usage.refused",
         billing.UsageRefused,
-        "Parked records whose booking did not come in time.",
+        "Parked records whose booking, meter or original did not come in time.",
         audiences=(Audience.PROVIDER,),
     ),
     MessageType("billing.usage.rejected", _REFUSED, "A report was refused as a whole.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.alert.raised",
+        billing.AlertRaised,
+        "Something that costs money and that nobody can charge as it is.",
+        audiences=(Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.clarification.settle",
+        billing.SettleClarification,
+        "Close an entry of the list of contradictory records.",
+        outcomes=("billing.clarification.settled", "billing.clarification.rejected"),
+    ),
+    MessageType(
+        "billing.clarification.settled",
+        billing.ClarificationSettled,
+        "An entry of the list of contradictory records is closed.",
+        audiences=(Audience.SENDER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.clarification.rejected",
+        _REFUSED,
+        "Closing an entry of the list was refused.",
+        audiences=_TO_SENDER,
+    ),
     MessageType(
         "billing.levy.charge",
         billing.ChargeLevy,
@@ -532,9 +556,27 @@ QUERIES: tuple[QueryType, ...] = (
         brokerage.Maintenance,
         "List maintenance of what one books or provides.",
     ),
+    QueryType(
+        "billing.clarification.list",
+        billing.ListClarifications,
+        billing.Clarifications,
+        "List contradictory records.",
+    ),
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(
         "billing.statement.show", billing.ShowStatement, billing.Statement, "Show a statement with its lines."
+    ),
+    QueryType(
+        "billing.journal.export",
+        journal.ExportJournal,
+        journal.JournalPage,
+        "Read the journal of the ledger.",
+    ),
+    QueryType(
+        "billing.journal.verify",
+        journal.VerifyJournal,
+        journal.JournalVerified,
+        "Check the hash chain of the ledger.",
     ),
 )
 

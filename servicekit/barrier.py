@@ -2,10 +2,12 @@
 
 Streams race: when a period is closed, bookings told before may still wait for this service, which may just
 have been started again. Such a command is held until the service has taken in every fact that the stream
-of facts held when the command arrived.
+of facts held when the command arrived. In the same way, what waits for a fact is refused only when every fact
+told in time is taken in.
 """
 
 import dataclasses
+import datetime as dt
 import json
 import logging
 import time
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _IN_PROGRESS_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
+_NEVER = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,6 +48,8 @@ class FactBarrier:
         self._connection = connection
         self._durable = durable
         self._held: list[_Held] = []
+        self._informed_until = _NEVER
+        self._mark: tuple[int, dt.datetime] | None = None
         names = (command.name for command in registry.commands() if command.after_facts)
         self._suffixes = tuple(f".{name}" for name in names if name.startswith(f"{service}.") and durable)
 
@@ -89,6 +94,31 @@ class FactBarrier:
         released = [held for held in self._held if idle or taken_in >= (held.after or 0)]
         self._held = [held for held in self._held if held not in released]
         return [held.delivery for held in released]
+
+    async def informed_until(self, now: dt.datetime) -> dt.datetime:
+        """Tell the moment before which every fact that was told is taken in: now, or when it last was so.
+
+        What was told comes in order, so what the stream held at a moment is known once its last fact is.
+        """
+        try:
+            await self._look(now)
+        except (NatsError, OSError, TimeoutError) as error:
+            log.warning("the position among the facts is not known: %s", error or type(error).__name__)
+        return self._informed_until
+
+    async def _look(self, now: dt.datetime) -> None:
+        if self._durable is None:
+            self._informed_until = now
+            return
+        consumer = await self._ask(f"CONSUMER.INFO.{subjects.FACT_STREAM}.{self._durable}")
+        if not consumer["num_pending"] and not consumer["num_ack_pending"]:
+            self._informed_until, self._mark = now, None
+            return
+        if self._mark is not None and int(consumer["ack_floor"]["stream_seq"]) >= self._mark[0]:
+            self._informed_until, self._mark = self._mark[1], None
+        if self._mark is None:
+            stream = await self._ask(f"STREAM.INFO.{subjects.FACT_STREAM}")
+            self._mark = int(stream["state"]["last_seq"]), now
 
     async def _ask(self, call: str) -> dict[str, Any]:
         answer = await self._connection.request(f"$JS.API.{call}", b"", timeout=_ANSWER_SECONDS)

@@ -48,8 +48,10 @@ class Handler(Protocol):
         """Decide messages that are new, in the order given."""
         ...
 
-    async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
-        """Decide what is due by the clock."""
+    async def tick(
+        self, tx: AsyncConnection, now: dt.datetime, informed_until: dt.datetime
+    ) -> list[Outgoing]:
+        """Decide what is due by the clock. Every fact told before `informed_until` is taken in."""
         ...
 
 
@@ -122,10 +124,13 @@ class BatchLoop:
             for pull in self._pulls:
                 await pull.top_up()
             if batch:
+                reading = asyncio.create_task(self._inflow.read_ahead())
                 try:
                     committed = await self._persist(batch)
                 except Interrupted:
                     break
+                finally:
+                    await reading
                 await self._publish_after_the_last(committed)
             if asyncio.get_running_loop().time() >= self._next_tick:
                 await self._tick()
@@ -306,10 +311,12 @@ class BatchLoop:
     async def _commit_tick(self) -> list[Letter]:
         now = self._clock()
         forgotten = list(self._published)
+        informed_until = await self._barrier.informed_until(now)
         async with self._engine.begin() as tx:
             await outbox.forget(tx, forgotten)
             left_over = await outbox.left_over(tx, age_seconds=LEFT_OVER_AGE_SECONDS, most=_LEFT_OVER_MOST)
-            letters = await self._write(tx, await self._handler.tick(tx, now), (), now)
+            facts = await self._handler.tick(tx, now, informed_until)
+            letters = await self._write(tx, facts, (), now)
         del self._published[: len(forgotten)]
         await self._publish_after_the_last(Committed(letters, []))
         await self._finish_publishing()

@@ -5,33 +5,47 @@ import datetime as dt
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.brokerage import BookingChanged, BreachRecorded
 from allmende.schemas.money import euro
-from allmende.tariffs.rating import Line, Unrated, measured_by_meter, rate_due, rate_usage, told_terms
+from allmende.tariffs.rating import Line, Unrated, rate_due, told_terms
 from allmende.tariffs.recurrence import Due, Terms
 
 from .booking import Booking
 from .levy import Levy
+from .metering import Rated, Span
 from .period import day_of, first_day_of, last_day_of, period_with
-from .usage import Counted
 
 
-def of_usage(counted: Counted) -> list[ChargeLine]:
-    """Charge what the meters of a booking counted."""
-    terms = counted.terms
-    german, english = told_terms(terms)
-    measured = measured_by_meter(terms.tariff, counted.quantities, counted.first_day, counted.last_day)
-    return [
-        _charge(counted.booking, line, terms, counted.first_day, counted.last_day).model_copy(
-            update={
-                "records": counted.records.get(line.component.measure or "", 0),
-                "trace_de": line.trace_de + german,
-                "trace_en": line.trace_en + english,
-            }
-        )
-        for line in map(
-            _priced,
-            rate_usage(terms.tariff, terms.known, measured, order_quantities=terms.quantities),
-        )
-    ]
+def of_usage(rated: Rated, line: Line, span: Span, charged_for: str, period: str) -> ChargeLine:
+    """Charge what a component of a booking measured in a span, in the statement of a period.
+
+    What it is made of was checked when it came in, so that it is not checked a second time.
+    """
+    german, english = told_terms(rated.terms) if rated.terms.number else ("", "")
+    if span.last_period != period:
+        german += f"; nachberechnet für {span.label}"
+        english += f"; charged late for {span.label}"
+    measured = line.measured
+    return ChargeLine.model_construct(
+        line=0,
+        kind="charge",
+        payer=rated.consumer,
+        payee=rated.provider,
+        title=line.component.title,
+        booking_id=rated.booking_id,
+        offering_id=rated.offering_id,
+        component=line.component.id,
+        billing="usage",
+        terms=rated.terms.number,
+        charged_for=charged_for,
+        tariff_version=line.tariff_version,
+        quantity=line.quantity if line.quantity >= 0 else None,
+        unit=line.component.unit,
+        records=measured.records if measured is not None else 0,
+        service_from=measured.first_day if measured is not None else span.first_day,
+        service_to=measured.last_day if measured is not None else span.last_day,
+        amount_cents=line.amount_cents,
+        trace_de=line.trace_de + german,
+        trace_en=line.trace_en + english,
+    )
 
 
 def _priced(line: Line | Unrated) -> Line:
@@ -40,9 +54,16 @@ def _priced(line: Line | Unrated) -> Line:
     return line
 
 
-def of_due(booking: Booking, due: Due, period: str) -> ChargeLine:
-    """Charge a flat component in the statement of a period, be it the one in which it fell due or a later."""
-    line = _charge(booking, _priced(rate_due(due)), due.terms, due.first_day, due.last_day)
+def of_due(booking: Booking, due: Due, period: str) -> ChargeLine | Unrated:
+    """Charge a flat component in the statement of a period, be it the one in which it fell due or a later.
+
+    Returns:
+        The line; or why there is no price, so that the charge is held until there are terms with one.
+    """
+    rated = rate_due(due)
+    if isinstance(rated, Unrated):
+        return rated
+    line = _charge(booking, rated, due.terms, due.first_day, due.last_day)
     german, english = _late(due.first_day, period)
     return line.model_copy(
         update={
@@ -164,9 +185,10 @@ def _charge(booking: Booking, line: Line, terms: Terms, first: dt.date, last: dt
         booking_id=confirmed.booking_id,
         offering_id=confirmed.offering_id,
         component=line.component.id,
+        billing=line.component.billing,
         terms=terms.number,
         tariff_version=line.tariff_version,
-        quantity=line.quantity,
+        quantity=line.quantity if line.quantity >= 0 else None,
         unit=line.component.unit,
         service_from=first,
         service_to=last,

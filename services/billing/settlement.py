@@ -19,7 +19,6 @@ from .ledger import Entry, entries_of
 from .levy import Levy
 from .netting import Obligation, net
 from .period import period_of
-from .usage import Counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,7 @@ def close(  # noqa: PLR0913 - what a period consists of
     *,
     members: Sequence[str],
     clearing_house: str,
-    counted: Sequence[Counted],
+    usage_records: int,
     charges: Sequence[ChargeLine],
     levies: Sequence[Levy],
     now: dt.datetime,
@@ -59,16 +58,12 @@ def close(  # noqa: PLR0913 - what a period consists of
         period: `YYYY-MM`.
         members: everybody who gets a statement, even over nothing; so does whoever owes or is owed.
         clearing_house: the cooperative's office, which also receives the levies.
-        counted: what the meters counted, by booking and terms.
-        charges: what else bookings are charged and credited now.
+        usage_records: of the period, how many are charged.
+        charges: what bookings are charged and credited now.
         levies: levies of the period.
         now: the moment of closing.
     """
-    lines = _numbered(
-        [line for each in counted for line in charge.of_usage(each)]
-        + list(charges)
-        + [line for levy in levies for line in charge.of_levy(levy, clearing_house)]
-    )
+    lines = _numbered([*charges, *(line for levy in levies for line in charge.of_levy(levy, clearing_house))])
     obligations = _obligations(lines)
     positions = net([*members, clearing_house], obligations)
     settlement = SettlementClosed(
@@ -77,7 +72,7 @@ def close(  # noqa: PLR0913 - what a period consists of
         clearing_house=clearing_house,
         charges_cents=sum(line.amount_cents for line in lines if line.kind == "charge"),
         levies_cents=sum(line.amount_cents for line in lines if line.kind == "levy"),
-        usage_records=sum(records for each in counted for records in each.records.values()),
+        usage_records=usage_records,
         lines=len(lines),
         positions=tuple(positions),
         closed_at=now,
@@ -100,6 +95,7 @@ def _numbered(lines: list[ChargeLine]) -> list[ChargeLine]:
             line.offering_id or "",
             line.booking_id or "",
             line.component or "",
+            line.charged_for or "",
             line.service_from.isoformat(),
             line.cause,
             line.title,

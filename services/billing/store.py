@@ -1,25 +1,21 @@
-"""Usage, bookings and periods: read and written for a whole batch at once."""
+"""Bookings, levies and periods: read and written for a whole batch at once."""
 
 import dataclasses
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from allmende.schemas.billing import LevyCharged, UsageRecord
+from allmende.schemas.billing import LevyCharged
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
 from allmende.tariffs.allocation import Share
 
 from .booking import Booking
 from .levy import Levy
 from .period import last_day_of, period_of, period_with
-from .usage import Metered, digest_of
-
-SLICE = 500
-"""So many parked records are decided in one transaction."""
 
 _SAVE_BOOKINGS = text("""
     insert into booking (booking_id, provider, consumer, start_day, end_day, open_from, terms)
@@ -36,6 +32,29 @@ _SAVE_AMENDMENTS = text("""
     select u.id, u.number, u.valid_from, u.document::json
     from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:days as date[]),
                 cast(:documents as text[])) u (id, number, valid_from, document)
+    order by 1, 2
+    on conflict do nothing
+""")
+
+# What rating needs of terms, each tariff kept once; `told` are documents of bookings or of later terms.
+_SAVE_TARIFFS = text("""
+    insert into tariff (digest, document)
+    select distinct on (1) sha256(convert_to((u.document::json->'tariff')::text, 'UTF8')),
+                           u.document::json->'tariff'
+    from unnest(cast(:documents as text[])) u (document)
+    order by 1
+    on conflict do nothing
+""")
+
+_SAVE_RATED_TERMS = text("""
+    insert into rated_terms (booking_id, number, valid_from, provider, consumer, offering_id, plan_id,
+                             consumer_class, tariff, quantities, details)
+    select u.id, u.number, u.valid_from, u.document->>'provider', u.document->>'consumer',
+           u.document->>'offering_id', u.document->>'plan_id', u.document->>'consumer_class',
+           sha256(convert_to((u.document->'tariff')::text, 'UTF8')), u.document->'quantities',
+           nullif((u.document->'details')::text, 'null')::json
+    from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[]), cast(:days as date[]),
+                cast(:documents as json[])) u (id, number, valid_from, document)
     order by 1, 2
     on conflict do nothing
 """)
@@ -107,69 +126,6 @@ _GIVE_CREDITS = text("""
     returning document::text
 """)
 
-_KNOWN_RECORDS = text("""
-    select r.source, r.record_id, case when r.state <> 'refused' then r.digest end
-    from usage_record r
-    join unnest(cast(:sources as text[]), cast(:ids as text[])) k (source, record_id)
-      on r.source = k.source and r.record_id = k.record_id
-""")
-
-_SAVE_RECORDS = text("""
-    insert into usage_record (source, record_id, booking_id, meter, quantity, started_at, ended_at, period,
-                              digest, state, parked_until, received_at)
-    select u.*, :received_at
-    from unnest(cast(:sources as text[]), cast(:ids as text[]), cast(:bookings as uuid[]),
-                cast(:meters as text[]), cast(:quantities as numeric[]), cast(:starts as timestamptz[]),
-                cast(:ends as timestamptz[]), cast(:periods as text[]), cast(:digests as bytea[]),
-                cast(:states as text[]), cast(:untils as timestamptz[])) u
-    order by 1, 2
-""")
-
-# A record that was refused after it waited counts for nothing, so it may be reported again.
-_SAVE_AGAIN = text("""
-    update usage_record r
-    set booking_id = u.booking_id, meter = u.meter, quantity = u.quantity, started_at = u.started_at,
-        ended_at = u.ended_at, period = u.period, digest = u.digest, state = u.state,
-        parked_until = u.parked_until, received_at = :received_at
-    from unnest(cast(:sources as text[]), cast(:ids as text[]), cast(:bookings as uuid[]),
-                cast(:meters as text[]), cast(:quantities as numeric[]), cast(:starts as timestamptz[]),
-                cast(:ends as timestamptz[]), cast(:periods as text[]), cast(:digests as bytea[]),
-                cast(:states as text[]), cast(:untils as timestamptz[]))
-         u (source, record_id, booking_id, meter, quantity, started_at, ended_at, period, digest, state,
-            parked_until)
-    where r.source = u.source and r.record_id = u.record_id and r.state = 'refused'
-    returning 1
-""")
-
-_PARKED_FOR = text("""
-    select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
-    from usage_record where state = 'parked' and booking_id = any(cast(:ids as uuid[]))
-    order by source, record_id limit :limit for update skip locked
-""")
-
-# The bookings are looked up first, each once, however many records wait for it.
-_DECIDABLE = text("""
-    select source, record_id, r.booking_id::text, meter, quantity, started_at, ended_at
-    from usage_record r
-    where state = 'parked' and booking_id = any(array(
-        select b.booking_id
-        from (select distinct booking_id from usage_record where state = 'parked') w
-        join booking b using (booking_id)))
-    order by source, record_id limit :limit for update skip locked
-""")
-
-_OVERDUE = text("""
-    select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
-    from usage_record where state = 'parked' and parked_until <= :now
-    order by parked_until limit :limit for update skip locked
-""")
-
-_RESOLVE = text("""
-    update usage_record r set state = u.state, parked_until = null
-    from unnest(cast(:sources as text[]), cast(:ids as text[]), cast(:states as text[])) u (source, id, state)
-    where r.source = u.source and r.record_id = u.id and r.state = 'parked'
-""")
-
 _OPEN_PERIODS = text("""
     insert into accounting_period (period)
     select period from unnest(cast(:periods as text[])) u (period) order by period
@@ -187,33 +143,6 @@ _CLOSED_EXCLUSIVE = text(
 
 _CLOSE_PERIOD = text("update accounting_period set closed_at = :now where period = :period")
 
-_PARKED_IN = text("""
-    select source, record_id, booking_id::text, meter, quantity, started_at, ended_at
-    from usage_record where state = 'parked' and period = :period
-    order by source, record_id for update
-""")
-
-# The database sums, so that a period of a million records stays a few thousand rows here. Terms hold until
-# ones with a higher number do; days begin at midnight in Berlin.
-_METERED = text("""
-    with dated as (
-        select booking_id, number, valid_from::timestamp at time zone 'Europe/Berlin' as valid_from,
-               min(valid_from::timestamp at time zone 'Europe/Berlin') over (
-                   partition by booking_id order by number desc
-                   rows between unbounded preceding and 1 preceding) as valid_until
-        from booking_terms
-    )
-    select u.booking_id::text, coalesce(d.number, 0), u.meter, sum(u.quantity), count(*),
-           (min(u.started_at) at time zone 'Europe/Berlin')::date,
-           (max(u.started_at) at time zone 'Europe/Berlin')::date
-    from usage_record u
-    left join dated d on d.booking_id = u.booking_id and d.valid_from <= u.started_at
-                     and (d.valid_until is null or u.started_at < d.valid_until)
-    where u.state = 'recorded' and u.period = :period
-    group by u.booking_id, 2, 3
-    order by u.booking_id, 2, 3
-""")
-
 _SAVE_LEVY = text("""
     insert into levy (levy_id, period, title, amount_cents, charged_at, document, shares)
     values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json),
@@ -223,19 +152,6 @@ _SAVE_LEVY = text("""
 _LEVIES = text(
     "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Reported:
-    """A usage record with the provider that reported it."""
-
-    source: str
-    record: UsageRecord
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Unique for ever."""
-        return (self.source, self.record.id)
 
 
 async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed]) -> None:
@@ -248,8 +164,13 @@ async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed
             "consumers": [booking.consumer for booking in bookings],
             "starts": [booking.start for booking in bookings],
             "ends": [booking.end for booking in bookings],
-            "terms": [booking.model_dump_json() for booking in bookings],
+            "terms": (documents := [booking.model_dump_json() for booking in bookings]),
         },
+    )
+    await _save_rated(
+        tx,
+        [(booking.booking_id, 0, booking.start) for booking in bookings],
+        documents,
     )
 
 
@@ -261,7 +182,26 @@ async def save_amendments(tx: AsyncConnection, amendments: Sequence[BookingAmend
             "ids": [each.booking_id for each in amendments],
             "numbers": [each.number for each in amendments],
             "days": [each.effective_on for each in amendments],
-            "documents": [each.model_dump_json() for each in amendments],
+            "documents": (documents := [each.model_dump_json() for each in amendments]),
+        },
+    )
+    await _save_rated(
+        tx, [(each.booking_id, each.number, each.effective_on) for each in amendments], documents
+    )
+
+
+async def _save_rated(
+    tx: AsyncConnection, terms: Sequence[tuple[str, int, dt.date]], documents: Sequence[str]
+) -> None:
+    """Keep what rating needs of terms in columns, so that a closing reads each tariff once."""
+    await tx.execute(_SAVE_TARIFFS, {"documents": documents})
+    await tx.execute(
+        _SAVE_RATED_TERMS,
+        {
+            "ids": [booking_id for booking_id, _, _ in terms],
+            "numbers": [number for _, number, _ in terms],
+            "days": [day for _, _, day in terms],
+            "documents": documents,
         },
     )
 
@@ -314,82 +254,6 @@ async def load_bookings(tx: AsyncConnection, booking_ids: Iterable[str]) -> dict
     }
 
 
-async def known_records(
-    tx: AsyncConnection, reported: Sequence[Reported]
-) -> dict[tuple[str, str], bytes | None]:
-    """Find which records are known, with the digests of their content; None for those that were refused."""
-    names = {"sources": [each.source for each in reported], "ids": [each.record.id for each in reported]}
-    return {(row[0], row[1]): row[2] for row in await tx.execute(_KNOWN_RECORDS, names)}
-
-
-async def save_records(  # noqa: PLR0913 - what one write is made of
-    tx: AsyncConnection,
-    recorded: Sequence[Reported],
-    parked: Sequence[Reported],
-    *,
-    again: Container[tuple[str, str]] = (),
-    parked_until: dt.datetime,
-    now: dt.datetime,
-) -> None:
-    """Store new records; the primary key refuses what another process stored meanwhile.
-
-    Raises:
-        RuntimeError: another process stored one of those that come again after they were refused.
-    """
-    each_with_deadline = [(each, None) for each in recorded] + [(each, parked_until) for each in parked]
-    if new := [each for each in each_with_deadline if each[0].key not in again]:
-        await tx.execute(_SAVE_RECORDS, {"received_at": now, **_columns(new)})
-    if old := [each for each in each_with_deadline if each[0].key in again]:
-        saved = await tx.execute(_SAVE_AGAIN, {"received_at": now, **_columns(old)})
-        if len(saved.all()) < len(old):
-            raise RuntimeError("another process stored a record meanwhile")
-
-
-def _columns(each_with_deadline: Sequence[tuple[Reported, dt.datetime | None]]) -> dict[str, list[object]]:
-    records = [each.record for each, _ in each_with_deadline]
-    return {
-        "sources": [each.source for each, _ in each_with_deadline],
-        "ids": [record.id for record in records],
-        "bookings": [record.booking_id for record in records],
-        "meters": [record.meter for record in records],
-        "quantities": [record.quantity for record in records],
-        "starts": [record.start for record in records],
-        "ends": [record.end for record in records],
-        "periods": [period_of(record.start) for record in records],
-        "digests": [digest_of(record) for record in records],
-        "states": ["parked" if until else "recorded" for _, until in each_with_deadline],
-        "untils": [until for _, until in each_with_deadline],
-    }
-
-
-async def parked_for(tx: AsyncConnection, booking_ids: Sequence[str]) -> list[Reported]:
-    """Find and lock some of the records that wait for these bookings."""
-    rows = await tx.execute(_PARKED_FOR, {"ids": list(booking_ids), "limit": SLICE})
-    return [_reported(row) for row in rows]
-
-
-async def decidable(tx: AsyncConnection, now: dt.datetime) -> list[Reported]:
-    """Find and lock some of the records whose booking came, or else of those that waited too long."""
-    rows = (await tx.execute(_DECIDABLE, {"limit": SLICE})).all()
-    if not rows:
-        rows = (await tx.execute(_OVERDUE, {"now": now, "limit": SLICE})).all()
-    return [_reported(row) for row in rows]
-
-
-async def resolve(tx: AsyncConnection, recorded: Sequence[Reported], refused: Sequence[Reported]) -> None:
-    """End the waiting of parked records."""
-    both = [(each, "recorded") for each in recorded] + [(each, "refused") for each in refused]
-    if both:
-        await tx.execute(
-            _RESOLVE,
-            {
-                "sources": [each.source for each, _ in both],
-                "ids": [each.record.id for each, _ in both],
-                "states": [state for _, state in both],
-            },
-        )
-
-
 async def closed_periods(tx: AsyncConnection, periods: Iterable[str]) -> set[str]:
     """Find which periods are closed, and keep the others open until this transaction ends."""
     names = {"periods": sorted(set(periods))}
@@ -406,18 +270,6 @@ async def lock_period(tx: AsyncConnection, period: str) -> bool:
 async def close_period(tx: AsyncConnection, period: str, now: dt.datetime) -> None:
     """Close a period for good."""
     await tx.execute(_CLOSE_PERIOD, {"period": period, "now": now})
-
-
-async def parked_in(tx: AsyncConnection, period: str) -> list[Reported]:
-    """Find and lock the records of a period that still wait for their booking."""
-    return [_reported(row) for row in await tx.execute(_PARKED_IN, {"period": period})]
-
-
-async def metered_in(tx: AsyncConnection, period: str) -> list[Metered]:
-    """Sum up the usage of a period by booking, terms and meter."""
-    rows = (await tx.execute(_METERED, {"period": period})).all()
-    bookings = await load_bookings(tx, (row[0] for row in rows))
-    return [Metered(bookings[row[0]], *row[1:]) for row in rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -489,20 +341,3 @@ async def levies_of(tx: AsyncConnection, period: str) -> list[Levy]:
         Levy(LevyCharged.model_validate_json(row[0]), tuple(Share(**share) for share in json.loads(row[1])))
         for row in rows
     ]
-
-
-def _reported(row: Sequence[object]) -> Reported:
-    source, record_id, booking_id, meter, quantity, start, end = row
-    return Reported(
-        str(source),
-        UsageRecord.model_validate(
-            {
-                "id": record_id,
-                "booking_id": booking_id,
-                "meter": meter,
-                "quantity": quantity,
-                "start": start,
-                "end": end,
-            }
-        ),
-    )

@@ -63,9 +63,11 @@ class BrokerageHandler:
         commands = waited + [message for message in messages if message.message.is_command]
         return await self._decide(tx, commands, now) if commands else []
 
-    async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
+    async def tick(
+        self, tx: AsyncConnection, now: dt.datetime, informed_until: dt.datetime
+    ) -> list[Outgoing]:
         """Whatever is due: parked commands, deadlines of bookings, waiting lines, maintenance."""
-        facts = await self._unpark(tx, now)
+        facts = await self._unpark(tx, min(now, informed_until))
         facts += await self._move_by_the_clock(tx, now)
         facts += await self._serve_the_lines(tx, now)
         due = await store.notices_due(tx, now)

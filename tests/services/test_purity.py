@@ -7,7 +7,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHELL = {"__init__", "app", "handlers", "store", "books", "index", "shelf", "queries"}
+SHELL = {
+    "__init__",
+    "app",
+    "handlers",
+    "store",
+    "books",
+    "index",
+    "shelf",
+    "queries",
+    "meters",
+    "lineage",
+    "recording",
+    "measuring",
+    "closing",
+    "journal",
+}
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}
 PACKAGES = ("allmende.schemas", "allmende.tariffs")

@@ -48,10 +48,10 @@ class Desk:
         batches = [messages[start : start + step] for start in range(0, len(messages), step)]
         return [fact for batch in batches for fact in await self.take(*batch)]
 
-    async def tick(self) -> list[Outgoing]:
-        """Decide what is due by the clock, and commit."""
+    async def tick(self, informed_until: dt.datetime | None = None) -> list[Outgoing]:
+        """Decide what is due by the clock, and commit; every fact told until now is known unless said."""
         async with self.engine.begin() as tx:
-            facts = await self.handler.tick(tx, self.now)
+            facts = await self.handler.tick(tx, self.now, informed_until or self.now)
         self.told += facts
         return facts
 

@@ -59,8 +59,10 @@ class Counting:
         self.before_return()
         return [_confirmed(message, now) for message in messages if message.message.is_command]
 
-    async def tick(self, tx: AsyncConnection, now: dt.datetime) -> list[Outgoing]:
-        del tx, now
+    async def tick(
+        self, tx: AsyncConnection, now: dt.datetime, informed_until: dt.datetime
+    ) -> list[Outgoing]:
+        del tx, now, informed_until
         return []
 
 

@@ -12,12 +12,12 @@ from support.histories import amended, breach, changed, noon
 
 from allmende.schemas.billing import ChargeLevy, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
-from allmende.services.billing import books, levy, settlement, store
+from allmende.services.billing import books, levy, meters, settlement, store
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.meters import Reported
 from allmende.services.billing.period import period_of
-from allmende.services.billing.store import Reported
-from allmende.services.billing.usage import Counted, count, digest_of
+from allmende.services.billing.usage import Counted, count
 
 UNTIL = NOW + dt.timedelta(seconds=60)
 
@@ -37,11 +37,9 @@ async def learn(desk: Desk, *bookings: BookingConfirmed) -> None:
 
 
 async def save(desk: Desk, *records: UsageRecord, parked: bool = False, source: str = "lrz") -> None:
-    reported = [Reported(source, each) for each in records]
+    reported = [Reported(source, each, "booking" if parked else None) for each in records]
     async with desk.engine.begin() as tx:
-        recorded = [] if parked else reported
-        waiting = reported if parked else []
-        await store.save_records(tx, recorded, waiting, parked_until=UNTIL, now=NOW)
+        assert await meters.take(tx, reported, until=UNTIL, now=NOW) == []
 
 
 async def counted(desk: Desk, period: str = "2026-04") -> list[Counted]:
@@ -62,19 +60,6 @@ async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk
     async with billing.engine.begin() as tx:
         found = await store.load_bookings(tx, [uid(1), uid(2), uid(3), uid(1)])
     assert found == {uid(1): Booking(rich), uid(2): Booking(booking(2))}
-
-
-async def test_records_are_known_by_provider_and_id(billing: Desk) -> None:
-    await save(billing, record("a"), record("ä b/c"))
-    await save(billing, record("a", 9), source="kit")
-    asked = [Reported("lrz", record("a")), Reported("kit", record("ä b/c")), Reported("kit", record("a"))]
-    async with billing.engine.begin() as tx:
-        known = await store.known_records(tx, asked)
-    assert known == {("lrz", "a"): digest_of(record("a")), ("kit", "a"): digest_of(record("a", 9))}
-    with pytest.raises(IntegrityError, match="usage_record_pkey"):
-        await save(billing, record("a", 2))
-    with pytest.raises(IntegrityError, match="usage_record_pkey"):
-        await save(billing, record("a"), parked=True)
 
 
 async def test_the_database_sums_exactly_by_booking_and_meter(billing: Desk) -> None:
@@ -261,22 +246,6 @@ async def test_closing_waits_for_those_who_add_and_they_for_it(billing: Desk) ->
         assert not late.done()
         await store.close_period(tx, "2026-04", NOW)
     assert await late == {"2026-04"}
-
-
-async def test_waiting_ends_once(billing: Desk) -> None:
-    await save(billing, record("a", "1.500"), record("b", booking_id=uid(2)), parked=True)
-    a, b = Reported("lrz", record("a", "1.500")), Reported("lrz", record("b", booking_id=uid(2)))
-    async with billing.engine.begin() as tx:
-        assert await store.parked_in(tx, "2026-04") == [a, b]
-        assert await store.parked_for(tx, [uid(1), uid(9)]) == [a]
-        assert await store.decidable(tx, UNTIL - dt.timedelta(microseconds=1)) == []
-        assert await store.decidable(tx, UNTIL) == [a, b]
-        await store.resolve(tx, [a], [b])
-        await store.resolve(tx, [b], [a])
-        assert await store.parked_in(tx, "2026-04") == []
-        assert await store.decidable(tx, UNTIL) == []
-    rows = await billing.rows("select record_id, state, parked_until from usage_record order by 1")
-    assert rows == [("a", "recorded", None), ("b", "refused", None)]
 
 
 async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
