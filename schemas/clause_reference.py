@@ -23,6 +23,7 @@ SECTIONS: dict[str, Sequence[type]] = {
         clause.Row,
         clause.Otherwise,
         clause.DateStep,
+        clause.Between,
         clause.Instalments,
         clause.Charge,
     ),
