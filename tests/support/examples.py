@@ -500,6 +500,10 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
         "billing.usage.report",
         rejected("invalid_field", "data.records.0.quantity", field="data.records.0.quantity", detail="NaN"),
     ),
+    "billing.clarification.rejected": (
+        "billing.clarification.settle",
+        rejected("clarification_settled", clarification=7),
+    ),
     "billing.levy.rejected": (
         "billing.levy.charge",
         rejected("key_not_effective", "data.key", key="inhabitants-north", day="2027-01-01"),
