@@ -112,8 +112,8 @@ def read(told: Mapping[str, Any], inputs: Mapping[str, Input], currency: Unit) -
     """Take what a clause is fed with, or say what is missing or wrong.
 
     Args:
-        told: by input: money as whole smallest units, or as text with the currency; numbers as int, Decimal, Fraction or text; dates also
-            as text; with `each`, a mapping of parties to such.
+        told: by input: money as whole smallest units, or as text with the currency; numbers as int, Decimal,
+            Fraction or text; dates also as text; with `each`, a mapping of parties to such.
         inputs: what the clause asks for.
         currency: of the clause.
     """
