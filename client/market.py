@@ -9,7 +9,7 @@ import json
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,13 +26,10 @@ from allmende.schemas.billing import (
     CloseSettlement,
     LevyCharged,
     ListSettlements,
-    ReportUsage,
     SettlementClosed,
     Settlements,
     ShowStatement,
     Statement,
-    UsageRecord,
-    UsageRecorded,
 )
 from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
@@ -46,6 +43,7 @@ from .ledger import LedgerRoom
 from .offerings import OfferingRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
+from .usage import UsageRoom
 
 __all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Unanswered"]
 
@@ -83,7 +81,7 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
@@ -172,15 +170,6 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             self._connection = None
 
     # -- commands -------------------------------------------------------------------------------
-
-    async def report_usage(
-        self,
-        records: Sequence[UsageRecord],
-        *,
-        id: str | None = None,  # noqa: A002
-    ) -> UsageRecorded | Rejection:
-        """Report usage of one's own offerings, up to 1,000 records."""
-        return await self._told(ReportUsage(records=tuple(records)), id, UsageRecorded)
 
     async def charge_levy(
         self,
