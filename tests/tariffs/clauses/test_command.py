@@ -128,4 +128,7 @@ def test_a_refusal_within_a_step_names_the_step(tmp_path: Path, capsys: pytest.C
     clause = written(tmp_path, "strom.yaml", CLAUSE.replace("by: by_racks", "by: by_racks, caps: 1.00 EUR"))
     inputs = written(tmp_path, "fall.yaml", "told: {cost: 10000, racks: {A: 1, B: 3}}")
     assert main([clause, "--inputs", inputs]) == 1
-    assert "fall.yaml:1:1: part: Die Obergrenzen ergeben" in capsys.readouterr().err
+    assert (
+        "fall.yaml:1:1: part: Die Obergrenzen ergeben €2.00, zu verteilen sind €100.00."
+        in capsys.readouterr().err
+    )
