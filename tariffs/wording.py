@@ -5,7 +5,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Literal
 
-from allmende.schemas.money import euro, plain
+from allmende.schemas.money import plain
 
 Number = Decimal | Fraction
 Told = tuple[str, str]
@@ -57,24 +57,19 @@ def decimal_of(number: Fraction) -> Decimal | None:
 
 def money_in(currency: str, decimals: int) -> Money:
     """How amounts of a currency are written: `1.234,50 €`, `1.234,567 AE`."""
-    if currency == "EUR" and decimals == 2:
-        return _euro
     scale = 10**decimals
 
     def written(amount: int) -> Told:
         whole, rest = divmod(abs(amount), scale)
         sign = "-" if amount < 0 else ""
         english = f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
-        german = english.translate(_SWAP)
+        # Small amounts have one sign to swap, and are most of them.
+        german = english.replace(".", ",") if whole < 1_000 else english.translate(_SWAP)
         if currency == "EUR":
             return f"{sign}{german} €", f"{sign}€{english}"
         return f"{sign}{german} {currency}", f"{sign}{currency} {english}"
 
     return written
-
-
-def _euro(amount: int) -> Told:
-    return euro(amount), euro(amount, language="en")
 
 
 def price_in(currency: str, amount: Decimal, language: Literal["de", "en"]) -> str:
