@@ -21,7 +21,7 @@ from allmende.schemas.catalog import Offering, OfferingSummary
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
-from allmende.services.billing import levy, metering, reckoning, rerating, settlement, usage
+from allmende.services.billing import allowance, levy, metering, reckoning, rerating, settlement, usage
 from allmende.services.billing.booking import Booking as Billed
 from allmende.services.brokerage import booking
 from allmende.services.catalog import offering as catalogue
@@ -111,7 +111,7 @@ class Hub:
             told, apart, unknown = metering.plan(_rated(booked), month, own)
             assert not [*apart, *unknown], "the demonstration is rated by plain sums"
             readings += told
-        used = rerating.rate(metering.with_allowances(readings), month, period, {})
+        used = rerating.rate(allowance.with_allowances(readings), month, period, {})
         assert not used.held
         self._closing = settlement.close(
             id_,

@@ -219,6 +219,7 @@ def test_everything_agrees_and_no_order_of_the_input_matters(
     assert found.settlement.levies_cents == sum(amounts)
 
     members = list(MEMBERS)
-    for each in (charges, levies, members):
-        chance.shuffle(each)  # type: ignore[arg-type]
+    chance.shuffle(charges)
+    chance.shuffle(levies)
+    chance.shuffle(members)
     assert closed(charges, levies, members) == found
