@@ -35,7 +35,7 @@ _WITHIN = """
              p (number, booking_id, meter, since, until)
     ),
     read as (
-        select p.number, p.since, u.started_at, u.ended_at, u.record_id, {quantity} as quantity,
+        select p.number, p.since, p.until, u.started_at, u.ended_at, u.record_id, {quantity} as quantity,
                {dimensions} as dimensions
         from piece p
         join usage_record u on u.booking_id = p.booking_id and u.meter = p.meter
@@ -46,12 +46,12 @@ _WITHIN = """
 # What a counter rose by since the reading before, be that in an earlier span; after a fall it began at zero.
 _RISEN = """
     stands as (
-        select number, since, started_at, ended_at, record_id, dimensions, quantity,
+        select every_reading.*,
                lag(quantity) over (partition by number, dimensions order by started_at, record_id) as before
         from (
             select * from read
             union all
-            select p.number, p.since, f.started_at, f.ended_at, f.record_id, f.quantity, f.dimensions
+            select p.number, p.since, p.until, f.started_at, f.ended_at, f.record_id, f.quantity, f.dimensions
             from piece p
             cross join lateral (
                 select distinct on (1) {dimensions} as dimensions, u.started_at, u.ended_at, u.record_id,
@@ -64,16 +64,13 @@ _RISEN = """
         ) every_reading
     ),
     counted as (
-        select number, started_at, ended_at, record_id, dimensions,
-               case when before is null then 0 when quantity >= before then quantity - before
-                    else quantity end as value
+        select *, case when before is null then 0 when quantity >= before then quantity - before
+                       else quantity end as value
         from stands where started_at >= since
     ),
 """
 _AS_READ = """
-    counted as (
-        select number, started_at, ended_at, record_id, dimensions, quantity as value from read
-    ),
+    counted as (select *, quantity as value from read),
 """
 
 # `div` and `mod` are exact; a quotient has but so many digits.
@@ -92,33 +89,48 @@ _NO_DIMENSIONS = "null::jsonb"
 _ASKED = """(select jsonb_object_agg(d.key, d.value) from jsonb_each_text(u.dimensions) d
              where d.key = any(cast(:names as text[])))"""
 
+# Nine decimal places, half up: an average has but so many digits, a quotient of integers has none to lose.
 _TAKES = {
     "sum": "sum(value)",
     "max": "max(value)",
     "min": "min(value)",
-    "mean": "round(avg(value), 9)",
+    "mean": "div(2 * sum(value) * 1000000000 + count(*), 2 * count(*)) * 0.000000001",
     "last": "(array_agg(value order by started_at desc, record_id desc))[1]",
     "count": "count(*)::numeric",
-    "hours": "round(sum(value * extract(epoch from ended_at - started_at)) / 3600, 9)",
-    "percentile": "(array_agg(value order by value))[ceil(:percentile * count(*) / 100)::int]",
+    "hours": "div(2 * sum(value * extract(epoch from lasting)) * 1000000000 + 3600, 7200) * 0.000000001",
+    "percentile": """(array_agg(value order by value))
+                  [ceil(cast(:percentile as numeric) * count(*) / 100)::int]""",
 }
 _REDUCE = """
     select number, dimensions::text, {take}, sum(records)::bigint,
            (min(started_at) at time zone 'Europe/Berlin')::date,
-           (max(started_at) at time zone 'Europe/Berlin')::date
+           (max(last_at) at time zone 'Europe/Berlin')::date
     from reduced group by number, dimensions order by number, dimensions
 """
 _NO_WINDOWS = """
-    reduced as (select *, 1 as records from counted)
-"""
-_WINDOWS = """
     reduced as (
-        select number, dimensions, {take} as value, count(*) as records, min(started_at) as started_at,
-               max(ended_at) as ended_at, min(record_id) as record_id
+        select number, dimensions, value, 1 as records, started_at, started_at as last_at, record_id,
+               ended_at - started_at as lasting
         from counted
-        group by number, dimensions, date_trunc('{window}', started_at, 'Europe/Berlin')
     )
 """
+# The value of a window holds for the whole of it, as far as it lies within the piece.
+_WINDOWS = """
+    windowed as (
+        select *, ended_at - started_at as lasting,
+               date_trunc('{window}', started_at, 'Europe/Berlin') as begins
+        from counted
+    ),
+    reduced as (
+        select number, dimensions, {take} as value, count(*) as records, min(started_at) as started_at,
+               max(started_at) as last_at, min(record_id) as record_id,
+               least(date_add(begins, '{length}', 'Europe/Berlin'), until) - greatest(begins, since)
+               as lasting
+        from windowed
+        group by number, dimensions, begins, since, until
+    )
+"""
+_LENGTHS = {"hour": "1 hour", "day": "1 day", "month": "1 month", "quarter": "3 months"}
 
 
 _HISTORY = text("""
@@ -198,7 +210,7 @@ async def bookings_by(tx: AsyncConnection, kind: str) -> set[str]:
 
 
 async def bookings_counting(tx: AsyncConnection) -> set[str]:
-    """Find the bookings that are charged what a counter rose by: each reading counts for the next span too."""
+    """Find the bookings whose counters are charged: a reading matters to the span after it, too."""
     return {row[0] for row in await tx.execute(_COUNTING, {"kind": "counter"})}
 
 
@@ -222,7 +234,11 @@ def _statement(reduction: Reduction, names: Sequence[str]) -> str:
     if reduction.window is None:
         reduced = _NO_WINDOWS
     else:
-        reduced = _WINDOWS.format(take=_TAKES[reduction.window_take or "sum"], window=reduction.window)
+        reduced = _WINDOWS.format(
+            take=_TAKES[reduction.window_take or "sum"],
+            window=reduction.window,
+            length=_LENGTHS[reduction.window],
+        )
     return f"with {_WITHIN.format(**given)}{counted}{reduced}{_REDUCE.format(take=_TAKES[reduction.take])}"
 
 
