@@ -181,6 +181,7 @@ class QuantityRule(Contract):
         window: first every hour, day, month or quarter of Europe/Berlin gives one value
         window_take: by this rule;
         take: then the values of the period give its quantity by this one. `hours` sums quantity times hours,
+            those from start to end of a record, or those of the window within the period;
             `percentile` is the smallest value that so many percent of the values do not exceed.
         percentile: between 0 and 100, for `percentile` only.
         round: of each record before all this, or of the quantity.

@@ -100,6 +100,17 @@ def _as_it_is(quantity: Number, unit: str) -> Billable:
     return Billable(quantity, f"{text.replace('.', ',')} {unit}", f"{text} {unit}")
 
 
+def before_allowance(rule: QuantityRule | None, quantity: Number) -> Number:
+    """What would be charged if nothing were included: rounded, and no less than the smallest quantity."""
+    if rule is None:
+        return quantity
+    if rule.round is not None and rule.round.each == "total":
+        quantity = multiple(quantity, rule.round)
+    if rule.at_least is not None and 0 < quantity < rule.at_least and rule.below == "lift":
+        return rule.at_least
+    return quantity
+
+
 def allowance(included: Included, order: Quantities) -> Decimal:
     """What costs nothing in a period: of a shared one, what all together may use."""
     if included.for_each is None:

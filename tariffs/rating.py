@@ -84,13 +84,14 @@ class Unrated:
     measured: Measured | None = None
 
 
-def rate_usage(
+def rate_usage(  # noqa: PLR0913 - what lines depend on
     tariff: Tariff,
     known: Attributes | str | None,
     measured: Iterable[Measured],
     *,
     order_quantities: Quantities = _NOTHING,
     amounts_of: Mapping[str, int] = _NO_AMOUNTS,
+    day: dt.date = dt.date.min,
 ) -> list[Line | Unrated]:
     """Rate what a booking used in a period, and percentages of it.
 
@@ -103,6 +104,7 @@ def rate_usage(
         order_quantities: of the booking, by which allowances are multiplied.
         amounts_of: cents of components that are charged otherwise in the same period, of which a percentage
             may be taken.
+        day: the first of the period; it chooses the price of a percentage where nothing was measured.
 
     Returns:
         In the order of the tariff's components, then of what was measured.
@@ -118,7 +120,7 @@ def rate_usage(
         if found is not None:
             lines += [rater.rate(each, attributes, order_quantities) for each in found]
         elif rater.of and rater.component.billing == "usage" and (lines or amounts_of):
-            line = _percentage(rater, attributes, lines, amounts_of)
+            line = _percentage(rater, attributes, lines, amounts_of, day)
             lines += [line] if line is not None else []
     return lines
 
@@ -201,15 +203,19 @@ def _prepared(key: _Same) -> _Prepared:
 
 
 def _percentage(
-    rater: _Rater, attributes: Attributes, lines: Iterable[Line | Unrated], amounts_of: Mapping[str, int]
+    rater: _Rater,
+    attributes: Attributes,
+    lines: Iterable[Line | Unrated],
+    amounts_of: Mapping[str, int],
+    day: dt.date,
 ) -> Line | Unrated | None:
     amounts = dict(amounts_of)
     base = [each for each in lines if each.component.id in rater.of]
     spans = [each.measured for each in base if each.measured is not None]
     if not spans and not rater.of & amounts.keys():
         return None
-    first = min((each.first_day for each in spans), default=dt.date.min)
-    last = max((each.last_day for each in spans), default=dt.date.min)
+    first = min((each.first_day for each in spans), default=day)
+    last = max((each.last_day for each in spans), default=day)
     span = Measured(rater.component.id, Decimal(1), first, last) if spans else None
     for each in base:
         if isinstance(each, Unrated):

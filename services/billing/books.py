@@ -73,6 +73,15 @@ _STANDING_FOR = text("""
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
+_FLAT_FOR = text("""
+    select c.booking_id::text, c.terms, c.component, sum(l.amount_cents)::bigint
+    from unnest(cast(:ids as uuid[])) u (booking_id)
+    join component_charge c on c.booking_id = u.booking_id and not c.metered
+                           and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
+    join charge_line l using (settlement_id, line)
+    group by 1, 2, 3
+""")
+
 _SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
 
 _STATEMENT = text("select document::text from statement where period = :period and member = :member")
@@ -152,6 +161,22 @@ async def standing_for(
 ) -> dict[str, list[Standing]]:
     """Find what stands charged of bookings, by id, for a month, quarter or year or a part of it."""
     return _standing(await tx.execute(_STANDING_FOR, {"ids": sorted(booking_ids), "label": label}))
+
+
+async def flat_for(
+    tx: AsyncConnection, booking_ids: Iterable[str], label: str
+) -> dict[tuple[str, int], dict[str, int]]:
+    """Sum up what flat components of bookings were charged for a month, quarter or year or parts of it.
+
+    Returns:
+        Cents by component, of each booking and terms.
+    """
+    found: defaultdict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    for booking_id, terms, component, cents in await tx.execute(
+        _FLAT_FOR, {"ids": sorted(booking_ids), "label": label}
+    ):
+        found[booking_id, terms][component] = cents
+    return found
 
 
 def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:

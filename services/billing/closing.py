@@ -3,30 +3,29 @@
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import AlertRaised, ChargeLine
 from allmende.schemas.registry import Audience
-from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import books, charge, measuring, meters, reckoning, settlement, store
+from .allowance import with_allowances
 from .metering import (
     Reading,
     Span,
     Sum,
     Unmeasured,
-    UsageLine,
     plan,
+    span_named,
     span_with,
     spans_ending,
     spans_rated,
-    with_allowances,
 )
 from .recording import Recording
-from .rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile
+from .rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile, unmeasured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,16 +33,13 @@ class UsageCharged:
     """What a closing charges for usage.
 
     Attributes:
-        lines: what is charged.
-        taken_back: lines that take back what stood charged.
         records: of the closed month, how many were counted.
         held: what has no price.
     """
 
-    lines: Sequence[UsageLine]
-    taken_back: Sequence[ChargeLine]
+    lines: tuple[ChargeLine, ...]
     records: int
-    held: Sequence[HeldUsage]
+    held: tuple[HeldUsage, ...]
 
 
 class Closing:
@@ -72,7 +68,7 @@ class Closing:
             members=self._members,
             clearing_house=self._office,
             usage_records=used.records,
-            charges=[*(charge.of_usage(each, period) for each in used.lines), *used.taken_back, *flat],
+            charges=[*used.lines, *flat],
             levies=await store.levies_of(tx, period),
             now=now,
         )
@@ -127,6 +123,130 @@ def _alerts(held: Iterable[HeldUsage]) -> list[Outgoing]:
     ]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Flat:
+    """What a flat component is charged for a span."""
+
+    booking_id: str
+    terms: int
+    component: str
+    span: Span
+    cents: int
+
+
+def _flat_of(lines: Iterable[ChargeLine], bookings: Collection[str]) -> Iterator[_Flat]:
+    for line in lines:
+        if line.booking_id in bookings and line.booking_id and line.component and line.charged_for:
+            span = span_named(line.charged_for)
+            if span is not None:
+                yield _Flat(line.booking_id, line.terms or 0, line.component, span, line.amount_cents)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rating:
+    """Rates the usage of spans in the closing of a period.
+
+    Attributes:
+        flat: what flat components of these are charged now.
+        percentages: bookings that are charged a percentage with their usage.
+    """
+
+    tx: AsyncConnection
+    tariffs: measuring.Tariffs
+    period: str
+    flat: Sequence[_Flat]
+    percentages: Collection[str]
+
+    async def again(self, late: Iterable[tuple[str, str]]) -> dict[Span, set[str]]:
+        """Find which spans of which bookings are rated anew.
+
+        What is late changes its month, quarter and year, as far as these were rated. A month that is closed
+        after the last one of its quarter or year changes these. A reading of a counter changes what is
+        counted with the next one, a flat component what percentages of it come to.
+        """
+        found: defaultdict[Span, set[str]] = defaultdict(set)
+        late = [*late, *await self._counted_on(late)]
+        months = {month for _, month in late} | {self.period}
+        ends = {
+            span_with(month, kind).last_period for month in months for kind in ("month", "quarter", "year")
+        }
+        ends |= {each.span.last_period for each in self.flat}
+        closed = await store.closed_periods(self.tx, ends)
+        for booking_id, month in late:
+            for span in spans_rated(month, closed):
+                found[span].add(booking_id)
+        for each in self.flat:
+            if each.span.last_period in closed:
+                found[each.span].add(each.booking_id)
+        for span in spans_rated(self.period, closed):
+            if span.kind != "month":
+                found[span] |= await measuring.bookings_by(self.tx, span.kind)
+        return dict(found)
+
+    async def _counted_on(self, late: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Find the closed months after late readings of counters, and after those of this period."""
+        later = await store.closed_after(self.tx, self.period)
+        counting = await measuring.bookings_counting(self.tx)
+        since = [each for each in late if each[0] in counting]
+        since += [(booking_id, self.period) for booking_id in sorted(counting)] if later else []
+        touched = await meters.touched(self.tx, since) if since else []
+        return [each for each in touched if each[1] != self.period]
+
+    async def with_sharers(self, bookings: Collection[str]) -> set[str]:
+        """Add the bookings that share an allowance with these: what one uses is lacking to the others."""
+        histories = await measuring.histories(self.tx, self.tariffs, bookings)
+        offerings = {
+            rated.offering_id
+            for history in histories.values()
+            for rated in history
+            if any(metered.is_shared for found in rated.meters.values() for metered in found)
+        }
+        return set(bookings) | (await measuring.bookings_of(self.tx, offerings) if offerings else set())
+
+    async def rate(self, span: Span, only: Collection[str] | None) -> tuple[RatedUsage, int]:
+        """Rate the usage of a span, of some bookings or of all; and tell how many records that are."""
+        if only is not None and not only:
+            return RatedUsage({}, ()), 0
+        sums = await measuring.sums(self.tx, span, only)
+        by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
+        for each in sums:
+            by_booking[each.booking_id].append(each)
+        flat = await self._flat(span, self.percentages if only is None else {*only} & {*self.percentages})
+        bookings = by_booking.keys() | {booking_id for booking_id, _ in flat}
+        histories = await measuring.histories(self.tx, self.tariffs, bookings)
+        readings: list[Reading] = []
+        pieces = []
+        lost: list[Unmeasured] = []
+        for booking_id, found in sorted(by_booking.items()):
+            told, apart, unknown = plan(histories[booking_id], span, found)
+            readings += told
+            pieces += apart
+            lost += unknown
+        if pieces:
+            readings += await measuring.measure(self.tx, span, pieces)
+        priced = [
+            each
+            for booking_id, number in flat
+            for each in histories[booking_id]
+            if each.terms.number == number
+        ]
+        rated = rate(with_allowances(readings), span, self.period, flat, priced)
+        # A quarter or year knows a meter whenever one of its months does.
+        held = [unmeasured(each, span) for each in lost] if span.kind == "month" else []
+        return RatedUsage(rated.lines, (*rated.held, *held)), sum(each.records for each in sums)
+
+    async def _flat(self, span: Span, bookings: Collection[str]) -> FlatAmounts:
+        """Find what flat components of bookings come to in a span, with what is charged now."""
+        if not bookings:
+            return {}
+        found = await books.flat_for(self.tx, bookings, span.label)
+        for each in self.flat:
+            if each.span == span and each.booking_id in bookings:
+                amounts = found.setdefault((each.booking_id, each.terms), {})
+                amounts[each.component] = amounts.get(each.component, 0) + each.cents
+        return found
+
+
 async def charge_usage(
     tx: AsyncConnection,
     tariffs: measuring.Tariffs,
@@ -144,101 +264,22 @@ async def charge_usage(
         now: when it is closed.
     """
     late = await meters.take_late(tx, period)
-    amounts = _flat_amounts(flat)
-    lines: list[UsageLine] = []
-    taken_back: list[ChargeLine] = []
+    percentages = await measuring.bookings_with_percentages(tx)
+    rating = _Rating(tx, tariffs, period, tuple(_flat_of(flat, percentages)), frozenset(percentages))
+    lines: list[ChargeLine] = []
     held: list[HeldUsage] = []
     records = 0
     for span in spans_ending(period):
-        only = None if span.kind == "month" else await measuring.bookings_by(tx, span.kind)
-        rated, counted = await _rate(tx, tariffs, span, only, amounts)
-        lines += rated.lines
+        only = None if span.kind == "month" else await measuring.bookings_by(tx, span.kind) | percentages
+        rated, counted = await rating.rate(span, only)
+        lines += rated.lines.values()
         held += rated.held
         records += counted if span.kind == "month" else 0
-    for span, bookings in (await _again(tx, period, late)).items():
-        shared = await _with_sharers(tx, tariffs, bookings)
-        rated, _ = await _rate(tx, tariffs, span, shared, amounts)
+    for span, bookings in (await rating.again(late)).items():
+        shared = await rating.with_sharers(bookings)
+        rated, _ = await rating.rate(span, shared)
         standing = await books.standing_for(tx, shared, span.label)
-        new, back = reconcile(rated, standing)
-        lines += new
-        taken_back += back
+        lines += reconcile(rated, standing)
         held += rated.held
     await meters.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
-    return UsageCharged(lines, taken_back, records, held)
-
-
-async def _again(tx: AsyncConnection, period: str, late: Iterable[tuple[str, str]]) -> dict[Span, set[str]]:
-    """Find which spans of which bookings are rated anew.
-
-    What is late changes its month, quarter and year, as far as these were rated. A month that is closed after
-    the last one of its quarter or year changes these.
-    """
-    found: defaultdict[Span, set[str]] = defaultdict(set)
-    late = list(late)
-    months = {month for _, month in late} | {period}
-    ends = {span_with(month, kind).last_period for month in months for kind in ("month", "quarter", "year")}
-    closed = await store.closed_periods(tx, ends)
-    for booking_id, month in late:
-        for span in spans_rated(month, closed):
-            found[span].add(booking_id)
-    for span in spans_rated(period, closed):
-        if span.kind != "month":
-            found[span] |= await measuring.bookings_by(tx, span.kind)
-    return dict(found)
-
-
-async def _with_sharers(
-    tx: AsyncConnection, tariffs: measuring.Tariffs, bookings: Collection[str]
-) -> set[str]:
-    """Add the bookings that share an allowance with these: what one uses is lacking to the others."""
-    histories = await measuring.histories(tx, tariffs, bookings)
-    offerings = {
-        rated.offering_id
-        for history in histories.values()
-        for rated in history
-        if any(metered.shared is not None for found in rated.meters.values() for metered in found)
-    }
-    return set(bookings) | (await measuring.bookings_of(tx, offerings) if offerings else set())
-
-
-async def _rate(
-    tx: AsyncConnection,
-    tariffs: measuring.Tariffs,
-    span: Span,
-    only: Collection[str] | None,
-    amounts: FlatAmounts,
-) -> tuple[RatedUsage, int]:
-    if only is not None and not only:
-        return RatedUsage((), ()), 0
-    sums = await measuring.sums(tx, span, only)
-    by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
-    for each in sums:
-        by_booking[each.booking_id].append(each)
-    histories = await measuring.histories(tx, tariffs, by_booking)
-    readings: list[Reading] = []
-    pieces = []
-    lost: list[Unmeasured] = []
-    for booking_id, found in by_booking.items():
-        told, apart, unknown = plan(histories[booking_id], span, found)
-        readings += told
-        pieces += apart
-        lost += unknown
-    if pieces:
-        readings += await measuring.measure(tx, span, pieces)
-    rated = rate(with_allowances(readings), span, amounts)
-    held = [HeldUsage(each.rated, each.meter, span, each.records, _unknown(each)) for each in lost]
-    if span.kind != "month":
-        held = []
-    return RatedUsage(rated.lines, (*rated.held, *held)), sum(each.records for each in sums)
-
-
-def _unknown(lost: Unmeasured) -> Rejected:
-    return rejected("unknown_meter", meter=lost.meter)
-
-
-def _flat_amounts(lines: Iterable[ChargeLine]) -> FlatAmounts:
-    found: defaultdict[tuple[str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for line in lines:
-        if line.booking_id is not None and line.component is not None and line.charged_for is not None:
-            found[line.booking_id, line.charged_for.split(" ", 1)[0]][line.component] += line.amount_cents
-    return found
+    return UsageCharged(tuple(lines), records, tuple(held))

@@ -35,7 +35,7 @@ _WITHIN = """
              p (number, booking_id, meter, since, until)
     ),
     read as (
-        select p.number, p.since, u.started_at, u.ended_at, u.record_id, u.quantity,
+        select p.number, p.since, p.until, u.started_at, u.ended_at, u.record_id, {quantity} as quantity,
                {dimensions} as dimensions
         from piece p
         join usage_record u on u.booking_id = p.booking_id and u.meter = p.meter
@@ -46,16 +46,16 @@ _WITHIN = """
 # What a counter rose by since the reading before, be that in an earlier span; after a fall it began at zero.
 _RISEN = """
     stands as (
-        select number, since, started_at, ended_at, record_id, dimensions, quantity,
+        select every_reading.*,
                lag(quantity) over (partition by number, dimensions order by started_at, record_id) as before
         from (
             select * from read
             union all
-            select p.number, p.since, f.started_at, f.ended_at, f.record_id, f.quantity, f.dimensions
+            select p.number, p.since, p.until, f.started_at, f.ended_at, f.record_id, f.quantity, f.dimensions
             from piece p
             cross join lateral (
                 select distinct on (1) {dimensions} as dimensions, u.started_at, u.ended_at, u.record_id,
-                       u.quantity
+                       {quantity} as quantity
                 from usage_record u
                 where u.booking_id = p.booking_id and u.meter = p.meter and u.started_at < p.since
                   and u.state = 'recorded'
@@ -64,59 +64,73 @@ _RISEN = """
         ) every_reading
     ),
     counted as (
-        select number, started_at, ended_at, record_id, dimensions,
-               case when before is null then 0 when quantity >= before then quantity - before
-                    else quantity end as value
+        select *, case when before is null then 0 when quantity >= before then quantity - before
+                       else quantity end as value
         from stands where started_at >= since
     ),
 """
 _AS_READ = """
-    counted as (
-        select number, started_at, ended_at, record_id, dimensions, {value} as value from read
-    ),
+    counted as (select *, quantity as value from read),
 """
 
+# `div` and `mod` are exact; a quotient has but so many digits.
 _ROUNDED = {
-    "up": "ceil(quantity / :round_to) * :round_to",
-    "down": "floor(quantity / :round_to) * :round_to",
-    "nearest": "floor(quantity / :round_to + 0.5) * :round_to",
-    "half_even": """(case when quantity / :round_to - floor(quantity / :round_to) = 0.5
-                               and floor(quantity / :round_to) % 2 = 0
-                          then floor(quantity / :round_to)
-                          else floor(quantity / :round_to + 0.5) end) * :round_to""",
+    "up": "(div(u.quantity, :round_to) + (mod(u.quantity, :round_to) > 0)::int) * :round_to",
+    "down": "div(u.quantity, :round_to) * :round_to",
+    "nearest": """(div(u.quantity, :round_to)
+                   + (2 * mod(u.quantity, :round_to) >= :round_to)::int) * :round_to""",
+    "half_even": """(div(u.quantity, :round_to)
+                     + (2 * mod(u.quantity, :round_to) > :round_to
+                        or (2 * mod(u.quantity, :round_to) = :round_to
+                            and mod(div(u.quantity, :round_to), 2) = 1))::int) * :round_to""",
 }
 # Dimensions by which nothing is priced do not part a quantity.
 _NO_DIMENSIONS = "null::jsonb"
 _ASKED = """(select jsonb_object_agg(d.key, d.value) from jsonb_each_text(u.dimensions) d
              where d.key = any(cast(:names as text[])))"""
 
+# Nine decimal places, half up: an average has but so many digits, a quotient of integers has none to lose.
 _TAKES = {
     "sum": "sum(value)",
     "max": "max(value)",
     "min": "min(value)",
-    "mean": "round(avg(value), 9)",
+    "mean": "div(2 * sum(value) * 1000000000 + count(*), 2 * count(*)) * 0.000000001",
     "last": "(array_agg(value order by started_at desc, record_id desc))[1]",
     "count": "count(*)::numeric",
-    "hours": "round(sum(value * extract(epoch from ended_at - started_at)) / 3600, 9)",
-    "percentile": "(array_agg(value order by value))[ceil(:percentile * count(*) / 100)::int]",
+    "hours": "div(2 * sum(value * extract(epoch from lasting)) * 1000000000 + 3600, 7200) * 0.000000001",
+    "percentile": """(array_agg(value order by value))
+                  [ceil(cast(:percentile as numeric) * count(*) / 100)::int]""",
 }
 _REDUCE = """
     select number, dimensions::text, {take}, sum(records)::bigint,
            (min(started_at) at time zone 'Europe/Berlin')::date,
-           (max(started_at) at time zone 'Europe/Berlin')::date
+           (max(last_at) at time zone 'Europe/Berlin')::date
     from reduced group by number, dimensions order by number, dimensions
 """
 _NO_WINDOWS = """
-    reduced as (select *, 1 as records from counted)
-"""
-_WINDOWS = """
     reduced as (
-        select number, dimensions, {take} as value, count(*) as records, min(started_at) as started_at,
-               max(ended_at) as ended_at, min(record_id) as record_id
+        select number, dimensions, value, 1 as records, started_at, started_at as last_at, record_id,
+               ended_at - started_at as lasting
         from counted
-        group by number, dimensions, date_trunc('{window}', started_at, 'Europe/Berlin')
     )
 """
+# The value of a window holds for the whole of it, as far as it lies within the piece.
+_WINDOWS = """
+    windowed as (
+        select *, ended_at - started_at as lasting,
+               date_trunc('{window}', started_at, 'Europe/Berlin') as begins
+        from counted
+    ),
+    reduced as (
+        select number, dimensions, {take} as value, count(*) as records, min(started_at) as started_at,
+               max(started_at) as last_at, min(record_id) as record_id,
+               least(date_add(begins, '{length}', 'Europe/Berlin'), until) - greatest(begins, since)
+               as lasting
+        from windowed
+        group by number, dimensions, begins, since, until
+    )
+"""
+_LENGTHS = {"hour": "1 hour", "day": "1 day", "month": "1 month", "quarter": "3 months"}
 
 
 _HISTORY = text("""
@@ -128,13 +142,15 @@ _HISTORY = text("""
 _TARIFFS = text("select digest, document::text from tariff where digest = any(cast(:digests as bytea[]))")
 
 # Few tariffs charge usage by quarter or year; only their bookings are looked at when these end.
-_LONGER = text("""
+_WITH = """
     select distinct r.booking_id::text
     from tariff t join rated_terms r on r.tariff = t.digest
-    where jsonb_path_exists(t.document::jsonb,
-                            '$.components[*] ? (@.billing == "usage" && @.period == $kind)',
+    where jsonb_path_exists(t.document::jsonb, '$.components[*] ? (@.billing == "usage" && {usage})',
                             jsonb_build_object('kind', cast(:kind as text)))
-""")
+"""
+_LONGER = text(_WITH.format(usage="@.period == $kind"))
+_COUNTING = text(_WITH.format(usage="@.quantity.reading == $kind"))
+_WITH_PERCENTAGES = text(_WITH.format(usage="@.price.kind == $kind"))
 
 _SHARING = text("""
     select distinct r.booking_id::text from rated_terms r
@@ -193,6 +209,16 @@ async def bookings_by(tx: AsyncConnection, kind: str) -> set[str]:
     return {row[0] for row in await tx.execute(_LONGER, {"kind": kind})}
 
 
+async def bookings_counting(tx: AsyncConnection) -> set[str]:
+    """Find the bookings whose counters are charged: a reading matters to the span after it, too."""
+    return {row[0] for row in await tx.execute(_COUNTING, {"kind": "counter"})}
+
+
+async def bookings_with_percentages(tx: AsyncConnection) -> set[str]:
+    """Find the bookings that are charged a percentage with their usage, which may be of flat components."""
+    return {row[0] for row in await tx.execute(_WITH_PERCENTAGES, {"kind": "percent"})}
+
+
 async def bookings_of(tx: AsyncConnection, offerings: Collection[str]) -> set[str]:
     """Find all bookings of some offerings."""
     return {row[0] for row in await tx.execute(_SHARING, {"offerings": sorted(offerings)})}
@@ -200,18 +226,20 @@ async def bookings_of(tx: AsyncConnection, offerings: Collection[str]) -> set[st
 
 def _statement(reduction: Reduction, names: Sequence[str]) -> str:
     """Write the statement of a reduction: its parts are constants of this module, its numbers parameters."""
-    dimensions = _ASKED if names else _NO_DIMENSIONS
-    if reduction.reading == "counter":
-        counted = _RISEN.format(dimensions=dimensions)
-    else:
-        mode = reduction.round_mode
-        counted = _AS_READ.format(value=_ROUNDED[mode] if mode is not None else "quantity")
+    given = {
+        "dimensions": _ASKED if names else _NO_DIMENSIONS,
+        "quantity": "u.quantity" if reduction.round_mode is None else _ROUNDED[reduction.round_mode],
+    }
+    counted = _RISEN.format(**given) if reduction.reading == "counter" else _AS_READ
     if reduction.window is None:
         reduced = _NO_WINDOWS
     else:
-        reduced = _WINDOWS.format(take=_TAKES[reduction.window_take or "sum"], window=reduction.window)
-    within = _WITHIN.format(dimensions=dimensions)
-    return f"with {within}{counted}{reduced}{_REDUCE.format(take=_TAKES[reduction.take])}"
+        reduced = _WINDOWS.format(
+            take=_TAKES[reduction.window_take or "sum"],
+            window=reduction.window,
+            length=_LENGTHS[reduction.window],
+        )
+    return f"with {_WITHIN.format(**given)}{counted}{reduced}{_REDUCE.format(take=_TAKES[reduction.take])}"
 
 
 async def sums(tx: AsyncConnection, span: Span, only: Collection[str] | None = None) -> list[Sum]:
@@ -234,7 +262,7 @@ async def measure(tx: AsyncConnection, span: Span, pieces: Sequence[Piece]) -> l
     """Measure what sums do not tell, one statement for each kind of reduction."""
     by_kind: defaultdict[tuple[Reduction, tuple[str, ...]], list[Piece]] = defaultdict(list)
     for piece in pieces:
-        by_kind[piece.metered.reduction, piece.metered.names].append(piece)
+        by_kind[piece.metered.reduction, piece.names].append(piece)
     found: list[Reading] = []
     for (reduction, names), alike in sorted(by_kind.items(), key=repr):
         found += await _measure(tx, span, reduction, names, alike)

@@ -2,22 +2,20 @@
 
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
-from fractions import Fraction
 
 from allmende.schemas.tariff import Component, Included, QuantityRule, Tariff
-from allmende.tariffs.rating import Line, Measured
+from allmende.tariffs.rating import Measured
 from allmende.tariffs.recurrence import Terms, terms_on
-from allmende.tariffs.rounding import share_out
 from allmende.tariffs.terms import changes_in, names_in
+from allmende.tariffs.wording import EXACT
 
 from .period import first_day_of, last_day_of, period_with
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAY = dt.timedelta(days=1)
-_FINEST = 10**9
-"""Allowances are shared in billionths of a unit, the finest quantity there is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +48,22 @@ def span_with(period: str, kind: str) -> Span:
         "year": f"{first.year}",
     }[kind]
     return Span(label, kind, first, last)
+
+
+_LABEL = re.compile(r"(\d{4})(?:-(?:(\d{2})|Q([1-4])))?(?: .*)?")
+
+
+def span_named(charged_for: str) -> Span | None:
+    """Find the span that a label names, or of which it names a part; None where it names none."""
+    named = _LABEL.fullmatch(charged_for)
+    if named is None:
+        return None
+    year, month, quarter = named.groups()
+    if month is not None:
+        return span_with(f"{year}-{month}", "month")
+    return (
+        span_with(f"{year}-{3 * int(quarter):02d}", "quarter") if quarter else span_with(f"{year}-01", "year")
+    )
 
 
 def spans_ending(period: str) -> list[Span]:
@@ -111,7 +125,7 @@ class Metered:
     Attributes:
         names: dimensions of records that its prices ask for; others do not part its quantity.
         changes: days from which another price holds, before and after which it is measured apart.
-        shared: an allowance that bookings use up together.
+        included: its allowance, if it has one.
     """
 
     component: Component
@@ -119,12 +133,12 @@ class Metered:
     reduction: Reduction
     names: tuple[str, ...]
     changes: tuple[dt.date, ...]
-    shared: Included | None
+    included: Included | None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the sum of a span's records is all that counts."""
-        return self.reduction is PLAIN and not self.changes
+    def is_shared(self) -> bool:
+        """Whether bookings use its allowance up together."""
+        return self.included is not None and self.included.shared_by != "booking"
 
 
 Meters = Mapping[str, Sequence[Metered]]
@@ -135,14 +149,13 @@ def meters_of(tariff: Tariff) -> Meters:
     found: dict[str, list[Metered]] = {}
     for component in tariff.components:
         if component.billing == "usage" and component.measure is not None:
-            included = component.quantity.included if component.quantity is not None else None
             metered = Metered(
                 component,
                 component.period or "month",
                 reduction_of(component.quantity),
                 names_in(component),
                 changes_in(component),
-                included if included is not None and included.shared_by != "booking" else None,
+                component.quantity.included if component.quantity is not None else None,
             )
             found.setdefault(component.measure, []).append(metered)
     return found
@@ -190,6 +203,11 @@ class Piece:
     through: dt.date
     suffix: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that part its quantity."""
+        return _asked(self.rated, self.metered)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
@@ -203,21 +221,6 @@ class Reading:
     metered: Metered
     measured: Measured
     charged_for: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class UsageLine:
-    """A rated quantity of a booking, before it is written as a line of a statement."""
-
-    rated: Rated
-    line: Line
-    span: Span
-    charged_for: str
-
-    @property
-    def key(self) -> tuple[str, int, str]:
-        """The component, the terms and what it is charged for."""
-        return (self.line.component.id, self.rated.terms.number, self.charged_for)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -242,12 +245,11 @@ def plan(
         span: the month, quarter or year.
         sums: of this booking, by meter and dimensions.
     """
+    if len(history) == 1 and (plain := _told_by_sums(history[0], span, sums)) is not None:
+        return plain, [], []
     readings: list[Reading] = []
     pieces: list[Piece] = []
     lost: list[Unmeasured] = []
-    if len(history) == 1 and _told_by_sums(history[0], span, sums, readings):
-        return readings, pieces, lost
-    readings.clear()
     parts = _parts(history, span)
     for meter in sorted({each.meter for each in sums}):
         found = [each for each in sums if each.meter == meter]
@@ -275,31 +277,22 @@ def plan(
     return readings, pieces, lost
 
 
-def _told_by_sums(rated: Rated, span: Span, sums: Iterable[Sum], readings: list[Reading]) -> bool:
+def _told_by_sums(rated: Rated, span: Span, sums: Iterable[Sum]) -> list[Reading] | None:
     """Take the sums as they are where that is all there is to do, as it is for nearly all bookings."""
-    kind, label = span.kind, span.label
+    readings = []
     for each in sums:
         metered_ = rated.meters.get(each.meter)
-        if metered_ is None:
-            return False
+        if metered_ is None or each.dimensions:
+            return None
         for metered in metered_:
-            if metered.span != kind:
-                continue
-            if not metered.is_plain or (each.dimensions and metered.names):
-                return False
-            readings.append(
-                Reading(
-                    rated,
-                    metered,
-                    Measured(
-                        metered.component.id, each.quantity, each.first_day, each.last_day, each.records
-                    ),
-                    label,
+            if metered.reduction is not PLAIN or metered.changes:
+                return None
+            if metered.span == span.kind:
+                measured = Measured(
+                    metered.component.id, each.quantity, each.first_day, each.last_day, each.records
                 )
-            )
-            if each.dimensions:
-                return False
-    return True
+                readings.append(Reading(rated, metered, measured, span.label))
+    return readings
 
 
 def _parts(history: Sequence[Rated], span: Span) -> list[tuple[Rated, dt.date, dt.date]]:
@@ -329,12 +322,18 @@ def _with_meter(history: Sequence[Rated], rated: Rated, meter: str) -> Rated | N
 
 
 def _summed(rated: Rated, metered: Metered, span: Span, sums: Iterable[Sum]) -> list[Reading]:
+    names = _asked(rated, metered)
     by_dimensions: dict[tuple[tuple[str, str], ...], Sum] = {}
     for each in sums:
-        key = projected(each.dimensions, metered.names)
+        key = projected(each.dimensions, names)
         before = by_dimensions.get(key)
         by_dimensions[key] = each if before is None else _added(before, each)
     return [reading(rated, metered, span, each, key) for key, each in sorted(by_dimensions.items())]
+
+
+def _asked(rated: Rated, metered: Metered) -> tuple[str, ...]:
+    """What a booking fixes itself is not asked of its records."""
+    return tuple(name for name in metered.names if name not in rated.terms.known) if metered.names else ()
 
 
 def projected(dimensions: Mapping[str, str] | None, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -345,12 +344,10 @@ def projected(dimensions: Mapping[str, str] | None, names: Sequence[str]) -> tup
 
 
 def _added(one: Sum, other: Sum) -> Sum:
-    # Sums of a period have more digits than Decimal's own context keeps.
-    quantity = Fraction(one.quantity) + Fraction(other.quantity)
     return Sum(
         one.booking_id,
         one.meter,
-        Decimal(int(quantity * _FINEST)).scaleb(-9).normalize(),
+        EXACT.add(one.quantity, other.quantity),
         one.records + other.records,
         min(one.first_day, other.first_day),
         max(one.last_day, other.last_day),
@@ -371,49 +368,3 @@ def reading(  # noqa: PLR0913 - what it is made of
     )
     named = "".join(f" {name}={value}" for name, value in dimensions)
     return Reading(rated, metered, measured, f"{span.label}{suffix}{named}")
-
-
-# -- allowances -------------------------------------------------------------------------------------
-
-
-def with_allowances(readings: Sequence[Reading]) -> list[Reading]:
-    """Share every allowance that bookings use up together, in proportion to what each used.
-
-    Bookings share what has the same offering, component and span; with `consumer`, of the same consumer only.
-    """
-    pools: dict[tuple[str, ...], list[int]] = {}
-    if not any(each.metered.shared for each in readings):
-        return list(readings)
-    for number, each in enumerate(readings):
-        if each.metered.shared is not None:
-            of = each.rated.consumer if each.metered.shared.shared_by == "consumer" else ""
-            span = each.charged_for.split(" ", 1)[0]
-            pools.setdefault((each.rated.offering_id, each.metered.component.id, span, of), []).append(number)
-    shared = list(readings)
-    for numbers in pools.values():
-        used = {f"{number:09d}": Fraction(readings[number].measured.quantity) for number in numbers}
-        pool = _pool([readings[number] for number in numbers])
-        parts = used if sum(used.values()) <= pool else _proportional(pool, used)
-        for name, part in parts.items():
-            number = int(name)
-            included = Decimal(int(part * _FINEST)).scaleb(-9)
-            measured = dataclasses.replace(readings[number].measured, included=included)
-            shared[number] = dataclasses.replace(readings[number], measured=measured)
-    return shared
-
-
-def _pool(sharing: Sequence[Reading]) -> Fraction:
-    """How much a pool holds: once, or so much for each of what the bookings that share it ordered."""
-    included = sharing[0].metered.shared
-    if included is None:
-        return Fraction(0)
-    if included.for_each is None:
-        return Fraction(included.quantity)
-    ordered = {each.rated.booking_id: each.rated.terms.quantities for each in sharing}
-    whole = sum((Fraction(each.get(included.for_each, Decimal(0))) for each in ordered.values()), Fraction(0))
-    return Fraction(included.quantity) * whole
-
-
-def _proportional(pool: Fraction, used: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    parts = share_out(int(pool * _FINEST), used)
-    return {name: Fraction(part, _FINEST) for name, part in parts.items()}

@@ -137,6 +137,11 @@ _CLOSED_SHARED = text("""
     where period = any(cast(:periods as text[])) order by period for share
 """)
 
+_LATER_SHARED = text("""
+    select period, closed_at is not null from accounting_period
+    where period > :period order by period for share
+""")
+
 _CLOSED_EXCLUSIVE = text(
     "select closed_at is not null from accounting_period where period = :period for update"
 )
@@ -259,6 +264,11 @@ async def closed_periods(tx: AsyncConnection, periods: Iterable[str]) -> set[str
     names = {"periods": sorted(set(periods))}
     await tx.execute(_OPEN_PERIODS, names)
     return {row[0] for row in await tx.execute(_CLOSED_SHARED, names) if row[1]}
+
+
+async def closed_after(tx: AsyncConnection, period: str) -> set[str]:
+    """Find which periods after one are closed, and keep the others open until this transaction ends."""
+    return {row[0] for row in await tx.execute(_LATER_SHARED, {"period": period}) if row[1]}
 
 
 async def lock_period(tx: AsyncConnection, period: str) -> bool:

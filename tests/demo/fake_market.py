@@ -21,7 +21,7 @@ from allmende.schemas.catalog import Offering, OfferingSummary
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
-from allmende.services.billing import levy, reckoning, settlement, usage
+from allmende.services.billing import allowance, levy, metering, reckoning, rerating, settlement, usage
 from allmende.services.billing.booking import Booking as Billed
 from allmende.services.brokerage import booking
 from allmende.services.catalog import offering as catalogue
@@ -99,17 +99,27 @@ class Hub:
         return outcome
 
     def close(self, id_: str, period: str) -> SettlementClosed | Rejected:
+        flat = [
+            line
+            for booked in self.booked.values()
+            for line in reckoning.reckon(booked, (), since=booked.confirmed.start, period=period)
+        ]
+        sums, month = self._sums(), metering.span_with(period, "month")
+        readings: list[metering.Reading] = []
+        for id_booked, booked in self.booked.items():
+            own = [each for each in sums if each.booking_id == id_booked]
+            told, apart, unknown = metering.plan(_rated(booked), month, own)
+            assert not [*apart, *unknown], "the demonstration is rated by plain sums"
+            readings += told
+        used = rerating.rate(allowance.with_allowances(readings), month, period, {})
+        assert not used.held
         self._closing = settlement.close(
             id_,
             period,
             members=sorted(self._lands),
             clearing_house=self.register.office.id,
-            counted=self._counted(),
-            charges=[
-                line
-                for booked in self.booked.values()
-                for line in reckoning.reckon(booked, (), since=booked.confirmed.start, period=period)
-            ],
+            usage_records=sum(each.records for each in sums),
+            charges=[*used.lines.values(), *flat],
             levies=self.levies,
             now=NOW,
         )
@@ -128,14 +138,13 @@ class Hub:
     def _lands(self) -> dict[str, str | None]:
         return {member.id: member.land for member in self.register.members if member.role is Role.MEMBER}
 
-    def _counted(self) -> list[usage.Counted]:
+    def _sums(self) -> list[metering.Sum]:
         by_meter: defaultdict[tuple[str, str], list[UsageRecord]] = defaultdict(list)
         for record in self.recorded.values():
             by_meter[record.booking_id, record.meter].append(record)
-        return usage.count(
-            usage.Metered(
-                booking=self.booked[id_],
-                terms=0,
+        return [
+            metering.Sum(
+                booking_id=id_,
                 meter=meter,
                 quantity=sum((record.quantity for record in records), Decimal(0)),
                 records=len(records),
@@ -143,7 +152,13 @@ class Hub:
                 last_day=max(record.start.date() for record in records),
             )
             for (id_, meter), records in by_meter.items()
-        )
+        ]
+
+
+def _rated(booked: Billed) -> list[metering.Rated]:
+    confirmed = booked.confirmed
+    parties = confirmed.booking_id, confirmed.provider, confirmed.consumer, confirmed.offering_id
+    return [metering.Rated(*parties, terms, metering.meters_of(terms.tariff)) for terms in booked.history]
 
 
 class FakeMarket:

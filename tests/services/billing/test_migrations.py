@@ -9,7 +9,7 @@ from alembic import command as alembic
 from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
-from support.builders import NOW, command, component, fact, register, tariff, uid
+from support.builders import NOW, command, component, fact, record, register, report, tariff, uid
 from support.desk import Desk
 from support.histories import amended, changed, day, flat, noon
 
@@ -150,8 +150,10 @@ async def test_rows_survive(first_release: ServiceDatabase) -> None:
 
 
 async def test_what_was_charged_once_is_not_charged_again(billing: Desk) -> None:
-    rows = await billing.rows("select booking_id::text, component, charged_for, line from component_charge")
-    assert rows == [(uid(1), "setup", "total", 1)]
+    rows = await billing.rows(
+        "select booking_id::text, component, charged_for, line, metered from component_charge order by line"
+    )
+    assert rows == [(uid(1), "setup", "total", 1, False), (uid(1), "hours", "2026-04", 2, True)]
     lines = await close(billing, "2026-05", 1)
     assert [(line.booking_id, line.component, line.amount_cents) for line in lines] == [
         (uid(2), "setup", 10_000)
@@ -167,6 +169,16 @@ async def test_what_was_charged_once_can_be_taken_back(billing: Desk) -> None:
         (uid(2), 10_000, "regular", "total"),
     ]
     assert lines[0].trace_de.startswith("Storno der Position 1 aus 2026-04 (")
+
+
+async def test_usage_charged_by_the_first_release_is_rated_again_when_more_comes(billing: Desk) -> None:
+    await billing.take(command("lrz", report(record("late", 5)), 1))
+    lines = await close(billing, "2026-05", 2)
+    assert [(line.component, line.amount_cents, line.cause, line.charged_for) for line in lines] == [
+        ("hours", -10_000, "reversal", "2026-04"),
+        ("hours", 500, "regular", "2026-04"),
+        ("setup", 10_000, "regular", "total"),
+    ]
 
 
 async def test_bookings_of_the_first_release_can_be_read_and_live_on(billing: Desk) -> None:

@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import NOW, booking, component, decimals, key, tariff, uid
+from support.usage import rated
 
 from allmende.schemas.billing import ChargeLevy, ChargeLine
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.levy import Levy, charge
+from allmende.services.billing.metering import Sum, plan, span_with
 from allmende.services.billing.reckoning import reckon
+from allmende.services.billing.rerating import rate
 from allmende.services.billing.settlement import Closing, close, refuse_closing
-from allmende.services.billing.usage import Counted
 
 PERIOD = "2026-04"
 MEMBERS = ("desy", "gsi", "kit", "lrz")
@@ -30,10 +32,12 @@ ONCE = tariff(
 )
 
 
-def counted(each: BookingConfirmed, hours: int | str = 10, records: int = 2) -> Counted:
+def used(each: BookingConfirmed, hours: int | str = 10, records: int = 2) -> list[ChargeLine]:
     first, last = dt.date(2026, 4, 3), dt.date(2026, 4, 28)
-    found = Booking(each)
-    return Counted(found, found.history[0], {"hours": Decimal(hours)}, {"hours": records}, first, last)
+    found = Sum(each.booking_id, "hours", Decimal(hours), records, first, last)
+    month = span_with(PERIOD, "month")
+    readings, _, _ = plan(rated(each), month, [found])
+    return list(rate(readings, month, PERIOD, {}).lines.values())
 
 
 def charged(each: BookingConfirmed) -> list[ChargeLine]:
@@ -53,17 +57,17 @@ def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> Levy:
 
 
 def closed(
-    usage: Sequence[Counted] = (),
     charges: Sequence[ChargeLine] = (),
     levies: Sequence[Levy] = (),
     members: Sequence[str] = MEMBERS,
+    usage_records: int = 0,
 ) -> Closing:
     return close(
         uid(99),
         PERIOD,
         members=members,
         clearing_house="office",
-        counted=usage,
+        usage_records=usage_records,
         charges=charges,
         levies=levies,
         now=NOW,
@@ -93,7 +97,7 @@ def test_a_period_without_anything_closes_with_statements_over_nothing() -> None
 
 
 def test_usage_is_rated_by_the_terms_in_the_booking() -> None:
-    found = closed([counted(booking(tariff=ONCE), 1_000)])
+    found = closed(used(booking(tariff=ONCE), 1_000))
     (line,) = found.lines
     assert (line.kind, line.payer, line.payee, line.amount_cents) == ("charge", "desy", "lrz", 3_000)
     assert (line.component, line.quantity, line.unit, line.records) == ("hours", Decimal(1_000), "h", 2)
@@ -103,11 +107,11 @@ def test_usage_is_rated_by_the_terms_in_the_booking() -> None:
 
 def test_what_is_charged_once_is_charged_for_the_bookings_that_start() -> None:
     four = booking(tariff=ONCE, quantities=decimals({"cores": 4}), end=dt.date(2026, 12, 31))
-    found = closed(charges=charged(four))
+    found = closed(charged(four))
     (line,) = found.lines
     assert (line.component, line.amount_cents, line.records) == ("setup", 10_000, 0)
     assert (line.service_from, line.service_to) == (dt.date(2026, 4, 1), dt.date(2026, 12, 31))
-    assert closed([counted(four)]).settlement.charges_cents == 30, "a booking that does not start now"
+    assert closed(used(four)).settlement.charges_cents == 30, "a booking that does not start now"
 
 
 def test_levies_become_lines_between_members_and_the_clearing_house() -> None:
@@ -135,13 +139,13 @@ def test_a_levy_serves_its_whole_month(period: str, last: int) -> None:
 
 def test_records_are_counted_once_though_two_components_charge_their_meter() -> None:
     energy = tariff(component("1.00"), component("0.10", id="energy", title="Strom"))
-    found = closed([counted(booking(tariff=energy), records=7)])
+    found = closed(used(booking(tariff=energy), records=7), usage_records=7)
     assert [line.records for line in found.lines] == [7, 7]
     assert found.settlement.usage_records == 7
 
 
 def test_whoever_has_a_position_gets_a_statement() -> None:
-    found = closed([counted(booking(consumer="left-us", tariff=ONCE), 1_000)])
+    found = closed(used(booking(consumer="left-us", tariff=ONCE), 1_000))
     assert {statement.member for statement in found.statements} == {*MEMBERS, "office", "left-us"}
     agree(found)
 
@@ -205,17 +209,17 @@ def test_everything_agrees_and_no_order_of_the_input_matters(
         )
         for number, (consumer, provider, cores, _, _) in enumerate(booked)
     ]
-    usage = [
-        counted(each, str(hours)) for each, (_, _, _, hours, _) in zip(bookings, booked, strict=True) if hours
-    ]
     starting = [each for each, (_, _, _, _, starts) in zip(bookings, booked, strict=True) if starts]
     charges = [line for each in starting for line in charged(each)]
+    for each, (_, _, _, hours, _) in zip(bookings, booked, strict=True):
+        charges += used(each, str(hours)) if hours else []
     levies = [levy(amount, 900 + number) for number, amount in enumerate(amounts)]
-    found = closed(usage, charges, levies)
+    found = closed(charges, levies)
     agree(found)
     assert found.settlement.levies_cents == sum(amounts)
 
     members = list(MEMBERS)
-    for each in (usage, charges, levies, members):
-        chance.shuffle(each)
-    assert closed(usage, charges, levies, members) == found
+    chance.shuffle(charges)
+    chance.shuffle(levies)
+    chance.shuffle(members)
+    assert closed(charges, levies, members) == found

@@ -9,15 +9,17 @@ from sqlalchemy.exc import IntegrityError
 from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
 from support.desk import Desk, NewDesk
 from support.histories import amended, breach, changed, noon
+from support.usage import rated
 
-from allmende.schemas.billing import ChargeLevy, UsageRecord
+from allmende.schemas.billing import ChargeLevy, ChargeLine, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
-from allmende.services.billing import books, levy, meters, settlement, store
+from allmende.services.billing import books, levy, measuring, meters, settlement, store
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.metering import Sum, plan, span_with
 from allmende.services.billing.meters import Reported
 from allmende.services.billing.period import period_of
-from allmende.services.billing.usage import Counted, count
+from allmende.services.billing.rerating import rate
 
 UNTIL = NOW + dt.timedelta(seconds=60)
 
@@ -42,9 +44,10 @@ async def save(desk: Desk, *records: UsageRecord, parked: bool = False, source: 
         assert await meters.take(tx, reported, until=UNTIL, now=NOW) == []
 
 
-async def counted(desk: Desk, period: str = "2026-04") -> list[Counted]:
+async def sums(desk: Desk, period: str = "2026-04") -> list[Sum]:
     async with desk.engine.begin() as tx:
-        return count(await store.metered_in(tx, period))
+        found = await measuring.sums(tx, span_with(period, "month"))
+    return sorted(found, key=lambda each: (each.booking_id, each.meter))
 
 
 async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk) -> None:
@@ -75,24 +78,16 @@ async def test_the_database_sums_exactly_by_booking_and_meter(billing: Desk) -> 
         record("6", 50, start=at("2026-03-31T21:59:59Z")),
     )
     await save(billing, record("7", 70), parked=True)
-    first, second = await counted(billing)
-    known = Booking(booking(1, tariff=two))
-    assert first == Counted(
-        known,
-        known.history[0],
-        {"hours": Decimal("0.3"), "disk": Decimal("999999999999999.999999999")},
-        {"hours": 2, "disk": 1},
-        dt.date(2026, 4, 1),
-        dt.date(2026, 4, 30),
-    )
-    assert (second.booking.confirmed.booking_id, dict(second.quantities), dict(second.records)) == (
-        uid(2),
-        decimals({"hours": 7}),
-        {"hours": 1},
-    )
-    (may,) = await counted(billing, "2026-05")
-    assert (dict(may.quantities), may.first_day) == (decimals({"hours": 50}), dt.date(2026, 5, 1))
-    assert await counted(billing, "2026-06") == []
+    first, last = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
+    tenth = dt.date(2026, 4, 10)
+    assert await sums(billing) == [
+        Sum(uid(1), "disk", Decimal("999999999999999.999999999"), 1, last, last),
+        Sum(uid(1), "hours", Decimal("0.3"), 2, first, tenth),
+        Sum(uid(2), "hours", Decimal(7), 1, tenth, tenth),
+    ]
+    (may,) = await sums(billing, "2026-05")
+    assert (int(may.quantity), may.first_day) == (50, dt.date(2026, 5, 1))
+    assert await sums(billing, "2026-06") == []
 
 
 async def test_both_calendars_of_berlin_agree(billing: Desk) -> None:
@@ -175,23 +170,29 @@ async def test_usage_is_summed_by_the_terms_of_its_day(billing: Desk) -> None:
     days = [f"2026-04-{number:02d}" for number in range(1, 31)]
     await save(billing, *(record(each, 1, start=noon(each)) for each in days))
     await save(billing, record("other", 5, booking_id=uid(2)))
+    april = span_with("2026-04", "month")
     async with billing.engine.begin() as tx:
-        found = await store.metered_in(tx, "2026-04")
+        histories = await measuring.histories(tx, measuring.Tariffs(), [uid(1), uid(2)])
+        found = await measuring.sums(tx, april)
+        parted = {
+            id_: plan(histories[id_], april, [each for each in found if each.booking_id == id_])
+            for id_ in (uid(1), uid(2))
+        }
+        readings, pieces, lost = parted[uid(1)]
+        measured = await measuring.measure(tx, april, pieces)
+    assert (readings, lost) == ([], [])
     assert [
-        (each.terms, int(each.quantity), each.records, each.first_day.day, each.last_day.day)
-        for each in found
-    ] == [
-        (0, 9, 9, 1, 9),
-        (2, 15, 15, 10, 24),
-        (4, 6, 6, 25, 30),
-        (0, 5, 1, 10, 10),
-    ]
-    known = found[0].booking
-    assert [known.terms_on(dt.date.fromisoformat(each)).number for each in days] == [
-        *[0] * 9,
-        *[2] * 15,
-        *[4] * 6,
-    ]
+        (
+            each.rated.terms.number,
+            int(each.measured.quantity),
+            each.measured.records,
+            each.measured.first_day.day,
+            each.measured.last_day.day,
+        )
+        for each in measured
+    ] == [(0, 9, 9, 1, 9), (2, 15, 15, 10, 24), (4, 6, 6, 25, 30)]
+    (other,), apart, _ = parted[uid(2)]
+    assert (int(other.measured.quantity), other.rated.terms.number, len(apart)) == (5, 0, 0)
 
 
 async def test_compensations_and_credits_are_taken_once(billing: Desk) -> None:
@@ -258,11 +259,18 @@ async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
         assert await store.levies_of(tx, "2026-05") == []
 
 
+def charged(each: BookingConfirmed, hours: int) -> list[ChargeLine]:
+    month = span_with("2026-04", "month")
+    found = Sum(each.booking_id, "hours", Decimal(hours), 1, month.first_day, month.last_day)
+    readings, _, _ = plan(rated(each), month, [found])
+    return list(rate(readings, month, "2026-04", {}).lines.values())
+
+
 async def test_books_come_back_page_by_page(billing: Desk) -> None:
     usage = [
-        Counted(each, each.history[0], {"hours": Decimal(n)}, {"hours": 1}, NOW.date(), NOW.date())
+        line
         for n, consumer in enumerate(["desy", "desy", "kit"], 1)
-        for each in [Booking(booking(n, consumer=consumer))]
+        for line in charged(booking(n, consumer=consumer), n)
     ]
     closings = [
         settlement.close(
@@ -270,8 +278,8 @@ async def test_books_come_back_page_by_page(billing: Desk) -> None:
             f"2026-0{month}",
             members=["desy", "kit", "lrz"],
             clearing_house="office",
-            counted=usage[:month],
-            charges=[],
+            usage_records=month,
+            charges=usage[:month],
             levies=[],
             now=NOW,
         )

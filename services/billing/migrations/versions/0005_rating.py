@@ -50,6 +50,14 @@ drop view told;
 
 -- Usage is rated anew by span, flat components are reckoned by what falls due.
 alter table component_charge add column metered boolean not null default false;
+insert into component_charge
+    (booking_id, component, terms, charged_for, step, first_day, settlement_id, line, metered)
+select (l.document->>'booking_id')::uuid, l.document->>'component',
+       coalesce((l.document->>'terms')::bigint, 0), s.period, 1, (l.document->>'service_from')::date,
+       l.settlement_id, l.line, true
+from charge_line l join settlement s using (settlement_id)
+where l.document->>'component' is not null
+  and not exists (select from component_charge c where (c.settlement_id, c.line) = (l.settlement_id, l.line));
 """
 
 
