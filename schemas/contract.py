@@ -39,6 +39,20 @@ class Misplaced(ValueError):  # noqa: N818 - said to people
         self.place = place
 
 
+def unchecked(model: type[M], values: dict[str, Any]) -> M:
+    """Make a contract of values that were checked before; all fields are given.
+
+    Pydantic's `model_construct` does the same and asks every field for its default and its aliases, which
+    costs ten times as much where a settlement makes many thousand lines.
+    """
+    made = model.__new__(model)
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
 def _printable(text: str, length_max: int) -> str:
     # Keys and tags of the body stand in the validator's reasons, in whatever length and characters.
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:length_max])

@@ -4,6 +4,7 @@ import datetime as dt
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.brokerage import BookingChanged, BreachRecorded
+from allmende.schemas.contract import unchecked
 from allmende.schemas.money import euro
 from allmende.tariffs.rating import Line, Unrated, rate_due, told_terms
 from allmende.tariffs.recurrence import Due, Terms
@@ -24,34 +25,32 @@ def of_usage(rated: Rated, line: Line, span: Span, charged_for: str, period: str
         german += f"; nachberechnet für {span.label}"
         english += f"; charged late for {span.label}"
     measured = line.measured
-    return ChargeLine.model_construct(
-        line=0,
-        kind="charge",
-        payer=rated.consumer,
-        payee=rated.provider,
-        title=line.component.title,
-        booking_id=rated.booking_id,
-        offering_id=rated.offering_id,
-        component=line.component.id,
-        billing="usage",
-        terms=rated.terms.number,
-        charged_for=charged_for,
-        tariff_version=line.tariff_version,
-        quantity=line.quantity if line.quantity >= 0 else None,
-        unit=line.component.unit,
-        records=measured.records if measured is not None else 0,
-        service_from=measured.first_day if measured is not None else span.first_day,
-        service_to=measured.last_day if measured is not None else span.last_day,
-        amount_cents=line.amount_cents,
-        trace_de=line.trace_de + german,
-        trace_en=line.trace_en + english,
+    return unchecked(
+        ChargeLine,
+        {
+            "line": 0,
+            "kind": "charge",
+            "cause": "regular",
+            "payer": rated.consumer,
+            "payee": rated.provider,
+            "title": line.component.title,
+            "booking_id": rated.booking_id,
+            "offering_id": rated.offering_id,
+            "component": line.component.id,
+            "billing": "usage",
+            "terms": rated.terms.number,
+            "charged_for": charged_for,
+            "tariff_version": line.tariff_version,
+            "quantity": line.quantity if line.quantity >= 0 else None,
+            "unit": line.component.unit,
+            "records": measured.records if measured is not None else 0,
+            "service_from": measured.first_day if measured is not None else span.first_day,
+            "service_to": measured.last_day if measured is not None else span.last_day,
+            "amount_cents": line.amount_cents,
+            "trace_de": line.trace_de + german,
+            "trace_en": line.trace_en + english,
+        },
     )
-
-
-def _priced(line: Line | Unrated) -> Line:
-    if isinstance(line, Unrated):
-        raise ValueError(f"{line.component.id} has no price: {line.reason.sentences[1]}")  # noqa: TRY004
-    return line
 
 
 def of_due(booking: Booking, due: Due, period: str) -> ChargeLine | Unrated:
