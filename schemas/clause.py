@@ -6,7 +6,8 @@ must hold first (`requires`). Values are money, numbers, texts, flags and dates;
 every party (`each`), which may also be a case or a year. Prices within a clause are those of a tariff.
 
 Operands are texts: the name of an input or step (`costs`), the part of one party (`costs.Hessen`), a number
-(`12`, `0.5`) or money (`650.00 EUR`). `parties` is the number of parties taking part.
+(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of parties
+taking part, and `first_day` and `last_day` of the period.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,9 @@ from .identifiers import Day, Line, Slug
 from .money import Currency, ExactDecimal, PositiveQuantity
 from .tariff import Pricing, Rounding, Unit
 
-Operand = Annotated[str, StringConstraints(pattern=r"^[^\s.][^.]{0,79}(\.[^.]{1,200})?$")]
+Operand = Annotated[
+    str, StringConstraints(pattern=r"^[^\s.]([^.]{0,78}[^\s.])?(\.[0-9]+ [A-Z]{2,4}|\.\S|\.\S.{0,198}\S)?$")
+]
 """A name, `name.party`, a number, or money with its currency."""
 
 DayOfYear = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]

@@ -259,6 +259,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Für die Nutzerklasse {consumer_class} wird {component} nicht angeboten: {reason}",
         "{component} is not offered to class {consumer_class}: {reason}",
     ),
+    "not_offered": (
+        "{component} wird nicht angeboten: {reason}",
+        "{component} is not offered: {reason}",
+    ),
+    "no_price": (
+        "{component}: Der Tarif nennt am {day} keinen Preis für {asked}.",
+        "{component}: the tariff names no price on {day} for {asked}.",
+    ),
+    "price_not_resolved": (
+        "{component}: Der Preis folgt dem Angebot {offering} und ist noch nicht daraus übernommen.",
+        "{component}: the price follows the offering {offering} and is not taken from it yet.",
+    ),
+    "base_missing": (
+        "{component}: Es gibt keinen Betrag, von dem der Anteil zu nehmen wäre ({base}).",
+        "{component}: there is no amount to take the percentage of ({base}).",
+    ),
+    "base_unpriced": (
+        "{component}: Ein Betrag, von dem der Anteil zu nehmen ist, steht noch nicht fest ({base}).",
+        "{component}: an amount to take the percentage of is not known yet ({base}).",
+    ),
+    "beyond_last_tier": (
+        "{component}: {value} {unit} liegt über der letzten Preisstufe, die bei {limit} endet.",
+        "{component}: {value} {unit} lies beyond the last tier, which ends at {limit}.",
+    ),
+    "negative_quantity": (
+        "{component}: Für die negative Menge {value} gibt es keine Preisstufe.",
+        "{component}: there is no tier for the negative quantity {value}.",
+    ),
     "no_capacity": (
         "{quantity}: {value} angefragt, {free} frei.",
         "{quantity}: {value} requested, {free} free.",
@@ -329,6 +357,60 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "key_holder_missing": (
         "Der Schlüssel {key} nennt {holder}, dort ist kein Mitglied.",
         "The key {key} names {holder}, where there is no member.",
+    ),
+    "nobody_to_share": (
+        "Niemand ist da, auf den {amount} zu verteilen wäre: Alle Gewichte sind null.",
+        "There is nobody to share {amount} among: all weights are zero.",
+    ),
+    "negative_weight": (
+        "Der Schlüssel {key} ist für {member} negativ.",
+        "The key {key} is negative for {member}.",
+    ),
+    "cap_below_floor": (
+        "Für {party} liegt die Obergrenze unter der Untergrenze.",
+        "The cap of {party} lies below its floor.",
+    ),
+    "floors_above_amount": (
+        "Die Untergrenzen ergeben {floors}, zu verteilen sind nur {amount}.",
+        "The floors come to {floors}, only {amount} are to be shared.",
+    ),
+    "caps_below_amount": (
+        "Die Obergrenzen ergeben {caps}, zu verteilen sind {amount}.",
+        "The caps come to {caps}, {amount} are to be shared.",
+    ),
+    # clauses
+    "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),
+    "input_unknown": (
+        "Die Klausel kennt keine Angabe {input}.",
+        "The clause has no input {input}.",
+    ),
+    "input_invalid": (
+        "Die Angabe {input} ist ungültig: erwartet wird {expected}.",
+        "The input {input} is invalid: expected is {expected}.",
+    ),
+    "input_limit": (
+        "Die Angabe {input} ist mit {value} außerhalb der Grenze {limit}.",
+        "The input {input} of {value} is beyond the limit of {limit}.",
+    ),
+    "input_not_known": (
+        "Die Angabe {input} kennt den Wert {value} nicht; möglich sind {known}.",
+        "The input {input} has no value {value}; possible are {known}.",
+    ),
+    "division_by_zero": (
+        "Der Schritt {step} teilt durch null.",
+        "The step {step} divides by zero.",
+    ),
+    "not_whole": (
+        "Der Schritt {step} verteilt {amount}, keinen Betrag in ganzen kleinsten Einheiten.",
+        "The step {step} shares {amount}, which is no amount in whole smallest units.",
+    ),
+    "not_priced": (
+        "Der Schritt {step} hat keinen Preis: {reason}",
+        "The step {step} has no price: {reason_en}",
+    ),
+    "not_exact": (
+        "Die Forderungen ergeben {charged}, die Kosten sind {cost}.",
+        "The charges sum to {charged}, the cost is {cost}.",
     ),
     "member_without_share": (
         "Der Schlüssel {key} enthält nichts für {member} ({holder}).",

@@ -1,21 +1,23 @@
-"""What bookings and usage cost: one line for each component, rounded once, with its story."""
+"""What bookings and usage cost: one line for each quantity of a component, rounded once, with its story."""
 
 import dataclasses
-from collections.abc import Mapping
+import datetime as dt
+import functools
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from fractions import Fraction
 
-from allmende.schemas.money import euro, plain
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.schemas.tariff import Component, Free, PerUnit, Tariff
+from allmende.schemas.tariff import Component, PercentOf, Tariff, prices_of
 
+from .pricing import Priced, Pricer
+from .quantity import Quantities
 from .recurrence import Due, Terms
-from .rounding import to_cents
-from .terms import price_of
+from .terms import Attributes, attributes_of
+from .wording import decimal_of
 
-AMOUNT_CENTS_MAX = 10**11
-"""A billion euro: more in one booking or record is a slip of the pen and would spoil the sums."""
-
+_TARIFFS_KEPT = 512
+_NOTHING: Mapping[str, Decimal] = {}
+_NO_AMOUNTS: Mapping[str, int] = {}
 _BEGUN = {
     "month": ("angefangener Monat", "begun month"),
     "quarter": ("angefangenes Quartal", "begun quarter"),
@@ -23,13 +25,38 @@ _BEGUN = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """What one component measured in a period: records already reduced to one quantity by its rule.
+
+    Where prices change within the period (`terms.changes_in`), what lies before and after is measured apart:
+    the price is that of the first day.
+
+    Attributes:
+        component: its id.
+        quantity: in the component's unit; records that are rounded each are rounded already.
+        dimensions: of usage, on which the component's table of prices depends.
+        included: the part of a shared allowance that these records get; None where nobody shares it.
+    """
+
+    component: str
+    quantity: Decimal
+    first_day: dt.date
+    last_day: dt.date
+    records: int = 0
+    dimensions: tuple[tuple[str, str], ...] = ()
+    included: Decimal | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Line:
     """A rated component.
 
     Attributes:
-        amount_cents: rounded once, commercially.
+        quantity: what was priced, after rounding, minimum and allowance; of a percentage, what it is of.
+        amount_cents: rounded once.
         trace_de: how the amount came about, in German; `trace_en` in English.
+        measured: of usage, what was rated; of a percentage of usage, the span it covers.
     """
 
     component: Component
@@ -38,27 +65,186 @@ class Line:
     amount_cents: int
     trace_de: str
     trace_en: str
+    measured: Measured | None = None
 
 
-def rate_usage(tariff: Tariff, consumer_class: str | None, counted: Mapping[str, Decimal]) -> list[Line]:
-    """Rate what the meters counted in a period: the sum of all records of a meter is one quantity.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unrated:
+    """A component without a price for what was measured: held until there is one, or refused before.
+
+    Attributes:
+        reason: why.
+        measured: what is held.
+    """
+
+    component: Component
+    tariff_version: int
+    reason: Rejected
+    measured: Measured | None = None
+
+
+def rate_usage(
+    tariff: Tariff,
+    known: Attributes | str | None,
+    measured: Iterable[Measured],
+    *,
+    order_quantities: Quantities = _NOTHING,
+    amounts_of: Mapping[str, int] = _NO_AMOUNTS,
+) -> list[Line | Unrated]:
+    """Rate what a booking used in a period, and percentages of it.
 
     Args:
-        tariff: the version frozen into the booking.
-        consumer_class: the class frozen into the booking.
-        counted: sums by meter; a meter without records makes no line.
+        tariff: the version frozen into the booking. What is prepared for it is kept by identity: one object
+            for equal tariffs makes rating fast.
+        known: the class frozen into the booking, or all attributes that it fixes (`class`, `consumer`,
+            answers of its order form). What a record says never overrules them.
+        measured: of the same booking and period.
+        order_quantities: of the booking, by which allowances are multiplied.
+        amounts_of: cents of components that are charged otherwise in the same period, of which a percentage
+            may be taken.
+
+    Returns:
+        In the order of the tariff's components, then of what was measured.
     """
+    attributes = attributes_of(known)
+    prepared = _prepared(_Same(tariff))
+    by_component: dict[str, list[Measured]] = {}
+    for each in measured:
+        by_component.setdefault(each.component, []).append(each)
+    lines: list[Line | Unrated] = []
+    for rater in prepared.raters:
+        found = by_component.get(rater.component.id)
+        if found is not None:
+            lines += [rater.rate(each, attributes, order_quantities) for each in found]
+        elif rater.of and rater.component.billing == "usage" and (lines or amounts_of):
+            line = _percentage(rater, attributes, lines, amounts_of)
+            lines += [line] if line is not None else []
+    return lines
+
+
+def measured_by_meter(
+    tariff: Tariff, counted: Mapping[str, Decimal], first_day: dt.date, last_day: dt.date
+) -> list[Measured]:
+    """Say for every usage component what its meter counted; a meter without records makes nothing."""
     return [
-        rate(tariff, component, consumer_class, counted[component.measure])
+        Measured(component.id, counted[component.measure], first_day, last_day)
         for component in tariff.components
         if component.billing == "usage" and component.measure is not None and component.measure in counted
     ]
 
 
-def rate_due(due: Due) -> Line:
+class _Rater:
+    """A component, prepared."""
+
+    def __init__(self, component: Component, tariff: Tariff) -> None:
+        version = tariff.version
+        label = f", Tarif Version {version}", f", tariff version {version}"
+        self.component = component
+        self.version = version
+        self.pricer = Pricer(component, currency=tariff.currency, label=label)
+        self.of = {
+            name for price in prices_of(component) if isinstance(price, PercentOf) for name in price.of
+        }
+        self._asks = bool(self.pricer.names)
+
+    def rate(self, measured: Measured, attributes: Attributes, order: Quantities) -> Line | Unrated:
+        if self._asks and measured.dimensions:
+            attributes = {**dict(measured.dimensions), **attributes}
+        priced = self.pricer.price(
+            measured.quantity,
+            attributes,
+            measured.first_day,
+            order_quantities=order,
+            included=measured.included,
+        )
+        return self.line(priced, measured)
+
+    def line(self, priced: Priced | Rejected, measured: Measured | None) -> Line | Unrated:
+        if isinstance(priced, Rejected):
+            return Unrated(self.component, self.version, priced, measured)
+        quantity, amount, _, _, german, english = priced
+        if not isinstance(quantity, Decimal):
+            quantity = decimal_of(quantity) or Decimal(0)
+        return Line(self.component, self.version, quantity, amount, german, english, measured)
+
+
+class _Prepared:
+    def __init__(self, tariff: Tariff) -> None:
+        self.raters = [_Rater(component, tariff) for component in tariff.components]
+        self.by_id = {rater.component.id: rater for rater in self.raters}
+
+
+class _Same:
+    """A tariff as a key: the same object, not an equal one, which would take long to compare."""
+
+    __slots__ = ("tariff",)
+
+    def __init__(self, tariff: Tariff) -> None:
+        self.tariff = tariff
+
+    def __hash__(self) -> int:
+        return id(self.tariff)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.tariff is other.tariff
+
+
+@functools.lru_cache(maxsize=_TARIFFS_KEPT)
+def _prepared(key: _Same) -> _Prepared:
+    return _Prepared(key.tariff)
+
+
+def _percentage(
+    rater: _Rater, attributes: Attributes, lines: Iterable[Line | Unrated], amounts_of: Mapping[str, int]
+) -> Line | Unrated | None:
+    amounts = dict(amounts_of)
+    base = [each for each in lines if each.component.id in rater.of]
+    spans = [each.measured for each in base if each.measured is not None]
+    if not spans and not rater.of & amounts.keys():
+        return None
+    first = min((each.first_day for each in spans), default=dt.date.min)
+    last = max((each.last_day for each in spans), default=dt.date.min)
+    span = Measured(rater.component.id, Decimal(1), first, last) if spans else None
+    for each in base:
+        if isinstance(each, Unrated):
+            reason = rejected("base_unpriced", component=rater.component.title, base=each.component.id)
+            return Unrated(rater.component, rater.version, reason, span)
+        amounts[each.component.id] = amounts.get(each.component.id, 0) + each.amount_cents
+    return rater.line(rater.pricer.price(Decimal(1), attributes, first, amounts_of=amounts), span)
+
+
+def rate(  # noqa: PLR0913 - what a line depends on
+    tariff: Tariff,
+    component: Component,
+    known: Attributes | str | None,
+    quantity: Decimal,
+    day: dt.date | None = None,
+    *,
+    order_quantities: Quantities = _NOTHING,
+) -> Line | Unrated:
+    """Rate one quantity of one component, on a day of service or the first of the tariff."""
+    rater = _prepared(_Same(tariff)).by_id.get(component.id) or _Rater(component, tariff)
+    if rater.component is not component:
+        rater = _Rater(component, tariff)
+    priced = rater.pricer.price(
+        quantity, attributes_of(known), day or tariff.valid_from, order_quantities=order_quantities
+    )
+    return rater.line(priced, None)
+
+
+def rate_due(due: Due) -> Line | Unrated:
     """Rate a flat component that falls due, and say for what it is charged and by which terms."""
     terms = due.terms
-    line = rate(terms.tariff, due.component, terms.consumer_class, due.quantity)
+    line = rate(
+        terms.tariff,
+        due.component,
+        terms.known,
+        due.quantity,
+        due.first_day,
+        order_quantities=terms.quantities,
+    )
+    if isinstance(line, Unrated):
+        return line
     german, english = _reason(due)
     since_de, since_en = told_terms(terms)
     return dataclasses.replace(
@@ -95,75 +281,3 @@ def told_terms(terms: Terms) -> tuple[str, str]:
         f"; Bedingungen seit {terms.valid_from:%d.%m.%Y} (Änderung {terms.number})",
         f"; terms since {terms.valid_from} (change {terms.number})",
     )
-
-
-def refuse_amount(
-    tariff: Tariff, consumer_class: str | None, billing: str, measured: Mapping[str, Decimal]
-) -> Rejected | None:
-    """Refuse quantities that no statement could hold, before they are booked or recorded.
-
-    Args:
-        tariff: what is charged by.
-        consumer_class: whose prices hold.
-        billing: `usage` for what meters counted; any other looks at everything that an order fixes, which
-            is the components of all other kinds.
-        measured: quantities by meter, or by the order form's fields.
-    """
-    for component in tariff.components:
-        price = price_of(component, consumer_class)
-        quantity = Decimal(1) if component.measure is None else measured.get(component.measure)
-        if (component.billing == "usage") != (billing == "usage"):
-            continue
-        if quantity is None or not isinstance(price, PerUnit):
-            continue
-        if quantity * price.amount * 100 > AMOUNT_CENTS_MAX * price.per:
-            return rejected(
-                "implausible_amount",
-                measure=component.measure or component.id,
-                value=plain(quantity),
-                limit=euro(AMOUNT_CENTS_MAX),
-            )
-    return None
-
-
-def rate(tariff: Tariff, component: Component, consumer_class: str | None, quantity: Decimal) -> Line:
-    """Rate one component.
-
-    Raises:
-        ValueError: it has no price for the class; bookings are refused before this can happen.
-    """
-    price = price_of(component, consumer_class)
-    counted = f"{_short(quantity)} {component.unit}"
-    counted_de = f"{_comma(_short(quantity))} {component.unit}"
-    of_class_de = f" (Klasse {consumer_class})" if component.price_by_class else ""
-    of_class_en = f" (class {consumer_class})" if component.price_by_class else ""
-    if isinstance(price, Free):
-        german = f"{counted_de}{of_class_de}: ohne Entgelt, {price.reason}"
-        english = f"{counted}{of_class_en}: free of charge, {price.reason}"
-        return Line(component, tariff.version, quantity, 0, german, english)
-    if not isinstance(price, PerUnit):
-        raise ValueError(f"{component.id} has no price for class {consumer_class}")  # noqa: TRY004
-    exact = Fraction(quantity) * Fraction(price.amount) * 100 / Fraction(price.per)
-    cents = to_cents(exact)
-    per = f"{_short(price.per)} " if price.per != 1 else ""
-    version_de, version_en = f"Tarif Version {tariff.version}", f"tariff version {tariff.version}"
-    unit_price = plain(price.amount)
-    each_de = f"{_comma(unit_price)} € je {_comma(per)}{component.unit}{of_class_de}"
-    each_en = f"€{unit_price} per {per}{component.unit}{of_class_en}"
-    return Line(
-        component,
-        tariff.version,
-        quantity,
-        cents,
-        f"{counted_de} × {each_de}, {version_de} = {euro(cents)}",
-        f"{counted} × {each_en}, {version_en} = {euro(cents, language='en')}",
-    )
-
-
-def _short(number: Decimal) -> str:
-    text = plain(number)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _comma(number: str) -> str:
-    return number.replace(".", ",")

@@ -25,6 +25,7 @@ class Terms:
     Attributes:
         number: 0 as booked; later terms have higher numbers.
         valid_from: of the terms as booked, the first day of the booking.
+        attributes: what else the tables of the tariff may ask for: the consumer, answers of the order form.
     """
 
     number: int
@@ -33,6 +34,14 @@ class Terms:
     tariff: Tariff
     consumer_class: str | None
     quantities: Mapping[str, Decimal]
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """The attributes by which prices are chosen, with the class."""
+        if self.consumer_class is None:
+            return self.attributes
+        return {**self.attributes, "class": self.consumer_class}
 
 
 @dataclasses.dataclass(frozen=True)

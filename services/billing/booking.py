@@ -10,6 +10,7 @@ import functools
 
 from allmende.schemas.brokerage import Agreement, BookingAmended, BookingChanged, BookingConfirmed
 from allmende.tariffs.recurrence import Due, Terms, fall_due, recurs, terms_on
+from allmende.tariffs.terms import order_attributes
 
 from .period import day_of
 
@@ -77,4 +78,13 @@ class Booking:
 
 
 def _terms(agreed: Agreement, number: int, valid_from: dt.date) -> Terms:
-    return Terms(number, valid_from, agreed.plan_id, agreed.tariff, agreed.consumer_class, agreed.quantities)
+    known = order_attributes(agreed.consumer, agreed.consumer_class, agreed.details)
+    return Terms(
+        number,
+        valid_from,
+        agreed.plan_id,
+        agreed.tariff,
+        agreed.consumer_class,
+        agreed.quantities,
+        known,
+    )

@@ -5,7 +5,7 @@ import datetime as dt
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.brokerage import BookingChanged, BreachRecorded
 from allmende.schemas.money import euro
-from allmende.tariffs.rating import Line, rate_due, rate_usage, told_terms
+from allmende.tariffs.rating import Line, Unrated, measured_by_meter, rate_due, rate_usage, told_terms
 from allmende.tariffs.recurrence import Due, Terms
 
 from .booking import Booking
@@ -18,21 +18,31 @@ def of_usage(counted: Counted) -> list[ChargeLine]:
     """Charge what the meters of a booking counted."""
     terms = counted.terms
     german, english = told_terms(terms)
+    measured = measured_by_meter(terms.tariff, counted.quantities, counted.first_day, counted.last_day)
     return [
         _charge(counted.booking, line, terms, counted.first_day, counted.last_day).model_copy(
             update={
-                "records": counted.records[line.component.measure or ""],
+                "records": counted.records.get(line.component.measure or "", 0),
                 "trace_de": line.trace_de + german,
                 "trace_en": line.trace_en + english,
             }
         )
-        for line in rate_usage(terms.tariff, terms.consumer_class, counted.quantities)
+        for line in map(
+            _priced,
+            rate_usage(terms.tariff, terms.known, measured, order_quantities=terms.quantities),
+        )
     ]
+
+
+def _priced(line: Line | Unrated) -> Line:
+    if isinstance(line, Unrated):
+        raise ValueError(f"{line.component.id} has no price: {line.reason.sentences[1]}")  # noqa: TRY004
+    return line
 
 
 def of_due(booking: Booking, due: Due, period: str) -> ChargeLine:
     """Charge a flat component in the statement of a period, be it the one in which it fell due or a later."""
-    line = _charge(booking, rate_due(due), due.terms, due.first_day, due.last_day)
+    line = _charge(booking, _priced(rate_due(due)), due.terms, due.first_day, due.last_day)
     german, english = _late(due.first_day, period)
     return line.model_copy(
         update={

@@ -11,7 +11,7 @@ from typing import Literal
 from allmende.schemas.billing import AlertRaised, UsageRecord
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Tariff
-from allmende.tariffs.rating import refuse_amount
+from allmende.tariffs.order import refuse_amount
 from allmende.tariffs.recurrence import Terms
 
 from .booking import Booking

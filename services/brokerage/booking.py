@@ -22,9 +22,8 @@ from allmende.schemas.contract import Contract
 from allmende.schemas.identifiers import Day, Instant
 from allmende.schemas.money import plain
 from allmende.schemas.rejections import Rejected, rejected
-from allmende.tariffs.order import refuse_order
+from allmende.tariffs.order import refuse_amount, refuse_order
 from allmende.tariffs.order_form import refuse_details
-from allmende.tariffs.rating import refuse_amount
 from allmende.tariffs.terms import refuse_class, tariff_on
 
 from . import lifecycle

@@ -9,9 +9,9 @@ from allmende.schemas.catalog import Estimate as Estimated
 from allmende.schemas.catalog import EstimateCosts, EstimateLine, Plan
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Tariff
-from allmende.tariffs.order import refuse_order
+from allmende.tariffs.order import refuse_amount, refuse_order
 from allmende.tariffs.order_form import refuse_details
-from allmende.tariffs.rating import Line, rate, rate_usage, refuse_amount
+from allmende.tariffs.rating import Line, measured_by_meter, rate, rate_usage
 from allmende.tariffs.recurrence import Terms, fall_due
 from allmende.tariffs.terms import refuse_class, tariff_on
 
@@ -126,14 +126,16 @@ def _flat(
                 asked.quantities.get(component.measure, Decimal(0)) if component.measure else Decimal(1)
             )
             rated = rate(tariff, component, consumer_class, quantity)
-            yield _charged(rated, [_last_day(day) for day in days])
+            if isinstance(rated, Line):
+                yield _charged(rated, [_last_day(day) for day in days])
 
 
 def _metered(
     asked: EstimateCosts, tariff: Tariff, consumer_class: str | None, months: Sequence[dt.date]
 ) -> Iterator[_Charged]:
-    for line in rate_usage(tariff, consumer_class, asked.usage_per_month):
-        if line.quantity:
+    measured = measured_by_meter(tariff, asked.usage_per_month, asked.start, months[0])
+    for line in rate_usage(tariff, consumer_class, measured, order_quantities=asked.quantities):
+        if isinstance(line, Line) and line.quantity:
             yield _charged(line, months)
 
 

@@ -2,6 +2,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from support.pricing import rate, rate_usage
 
 from allmende.demo.assumptions import assumptions
 from allmende.demo.levy import koenigsteiner
@@ -14,7 +15,6 @@ from allmende.schemas.catalog import Offering, Plan
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Tariff
 from allmende.tariffs.order import refuse_order
-from allmende.tariffs.rating import rate, rate_usage
 from allmende.tariffs.terms import refuse_class, tariff_on
 
 NOVEMBER = dt.date(2005, 11, 21)

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import component, decimals, tariff
+from support.pricing import FIRST, LAST, rate, rate_due, rate_usage
 
 from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Tariff
-from allmende.tariffs.rating import Line, rate, rate_due, rate_usage, refuse_amount
+from allmende.tariffs import rating
+from allmende.tariffs.order import refuse_amount
+from allmende.tariffs.rating import Line, Unrated, measured_by_meter
 from allmende.tariffs.recurrence import Terms, fall_due
 from allmende.tariffs.rounding import to_cents
 
@@ -66,10 +69,15 @@ def test_class_1_costs_nothing_and_is_accounted_for() -> None:
     assert line.trace_en == "1120 Postfach (class 1): free of charge, Grundversorgung"
 
 
-@pytest.mark.parametrize("consumer_class", ["5", "6", None])
-def test_what_is_not_offered_cannot_be_rated(consumer_class: str | None) -> None:
-    with pytest.raises(ValueError, match="no price for class"):
-        rate_usage(LRZ, consumer_class, FOUR_QUARTERS)
+@pytest.mark.parametrize(
+    ("consumer_class", "code"), [("5", "not_offered"), ("6", "no_price"), (None, "no_price")]
+)
+def test_what_has_no_price_is_held_and_says_why(consumer_class: str | None, code: str) -> None:
+    measured = measured_by_meter(LRZ, FOUR_QUARTERS, FIRST, LAST)
+    (held,) = rating.rate_usage(LRZ, consumer_class, measured)
+    assert isinstance(held, Unrated)
+    assert (held.reason.code, held.measured, held.component) == (code, measured[0], LRZ_MAILBOXES)
+    assert all("mailboxes" in each or "Postfächer" in each for each in held.reason.sentences)
 
 
 def test_a_meter_without_records_makes_no_line_and_one_at_zero_does() -> None:
