@@ -6,7 +6,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -93,19 +93,21 @@ class _FromText:
 
     kind: Literal["date", "datetime"]
     read: Callable[[str], dt.date]
+    bound: Callable[[Any], dt.date]
 
     def __get_pydantic_core_schema__(
         self, source: type, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         text = core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
+        value = core_schema.no_info_after_validator_function(self.bound, handler(source))
         written = core_schema.simple_ser_schema(self.kind)
-        return core_schema.json_or_python_schema(text, handler(source), serialization=written)
+        return core_schema.json_or_python_schema(text, value, serialization=written)
 
 
 def _day_of(text: str) -> dt.date:
     if not _DAY.fullmatch(text):
         raise ValueError("must be a date such as 2026-03-31")
-    return dt.date.fromisoformat(text)
+    return _bounded_day(dt.date.fromisoformat(text))
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -115,7 +117,7 @@ def _instant_of(text: str) -> dt.datetime:
         raise ValueError(
             "must be a moment with its offset, such as 2026-03-31T10:00:00Z or 2026-03-31T12:00:00+02:00"
         )
-    return dt.datetime.fromisoformat(text)
+    return _bounded_instant(dt.datetime.fromisoformat(text))
 
 
 def _bounded_day(day: dt.date) -> dt.date:
@@ -178,14 +180,12 @@ Text = Annotated[str, StringConstraints(max_length=8000), _legible(8000, several
 
 Day = Annotated[
     dt.date,
-    _FromText("date", _day_of),
-    AfterValidator(_bounded_day),
+    _FromText("date", _day_of, _bounded_day),
     WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DAY_PATTERN}$"}),
 ]
 Instant = Annotated[
     AwareDatetime,
-    _FromText("datetime", _instant_of),
-    AfterValidator(_bounded_instant),
+    _FromText("datetime", _instant_of, _bounded_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_INSTANT_PATTERN}$"}),
 ]
 """A moment with its offset, kept in UTC; naive moments are refused."""

@@ -43,6 +43,24 @@ async def test_one_from_each_sender_in_turn() -> None:
     ], "a sender's own order stays"
 
 
+async def test_what_comes_next_is_read_ahead_and_only_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "_READ_AHEAD_BYTES_MAX", 25)
+    inflow = Inflow()
+    waiting = [delivery("desy", number=number) for number in range(5)]
+    for each in waiting:
+        inflow.put(each)
+
+    def read() -> list[bool]:
+        return [each.read is not None for each in waiting]
+
+    await inflow.read_ahead()
+    assert read() == [True, True, False, False, False]
+    await inflow.take(2, 1)
+    assert read() == [True, True, False, False, False]
+    await inflow.read_ahead()
+    assert read() == [True, True, True, True, False]
+
+
 async def test_turns_go_on_from_batch_to_batch() -> None:
     inflow = Inflow()
     for number in range(6):
