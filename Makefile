@@ -1,12 +1,15 @@
 # Every target makes what it needs: an environment in .venv from the lock files, once.
 .DEFAULT_GOAL := help
-.PHONY: run demo test check conformance bench docs lock clean help
+.PHONY: run demo clauses test check conformance bench docs lock clean help
 
 run: .venv/.stamp-run ## Start the whole market on this machine, database and message server included
 	@.venv/bin/allmende up $(ARGS)
 
 demo: .venv/.stamp-run ## Play the demonstration: bookings, usage and a month's settlement
 	@.venv/bin/allmende demo $(ARGS)
+
+clauses: .venv/.stamp-dev ## Work out real cost clauses and compare; ARGS="FILE --inputs CASES" runs yours
+	@.venv/bin/python -m allmende.tariffs.clauses $(ARGS)
 
 test: .venv/.stamp-dev ## Run the tests; ARGS="-k money" picks some
 	.venv/bin/pytest $(ARGS)

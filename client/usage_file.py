@@ -8,8 +8,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from allmende.schemas.billing import UsageRecord
-
-from .validation import Mistake, errors_of, path_of, sentences
+from allmende.schemas.mistakes import Mistake, errors_of, path_of, sentences
 
 COLUMNS = ("id", "booking_id", "meter", "quantity", "start", "end")
 LINE_BYTES_MAX = 64 * 1024

@@ -6,8 +6,8 @@ must hold first (`requires`). Values are money, numbers, texts, flags and dates;
 every party (`each`), which may also be a case or a year. Prices within a clause are those of a tariff.
 
 Operands are texts: the name of an input or step (`costs`), the part of one party (`costs.Hessen`), a number
-(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of parties
-taking part, and `first_day` and `last_day` of the period.
+(`12`, `0.5`), money (`650.00 EUR`) or a date (`2026-01-01`). Always known are `parties`, the number of
+parties taking part, and `first_day` and `last_day` of the period.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .contract import Contract
+from .contract import Contract, Misplaced
 from .identifiers import Day, Line, Slug
 from .money import Currency, ExactDecimal, PositiveQuantity
 from .tariff import Pricing, Rounding, Unit
@@ -48,7 +48,8 @@ class Input(Contract):
         each: a value for every party, case or year.
         at_least: smaller values are refused; of money, in the currency itself (500.00); likewise `at_most`.
         one_of: of a text, the values that are known.
-        default: what holds where nothing is told; without one, the value must be told.
+        default: what holds where nothing is told, also of a single party; of money, in the currency itself.
+            Without one, the value must be told; `each` may leave parties out.
     """
 
     kind: Kind
@@ -167,7 +168,7 @@ _WHOLE = Decimal(100)
 
 def _sums_to_100(name: str, percents: Iterable[Decimal] | None) -> None:
     if percents is not None and (total := sum(percents, Decimal(0))) != _WHOLE:
-        raise ValueError(f"{name} sums to {total} percent, not to 100")
+        raise ValueError(f"the percentages of {name} sum to {total}, not to 100")
 
 
 # -- steps ------------------------------------------------------------------------------------------
@@ -443,10 +444,12 @@ class ClauseVersion(Contract):
     def _coherent(self) -> Self:
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise ValueError(f"version {self.version} ends before it begins")
-        names = [*self.inputs, *(step.id for step in self.steps)]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"version {self.version} gives the name {twice} twice")
+        names = set(self.inputs)
+        for number, step in enumerate(self.steps):
+            if step.id in names:
+                message = f"version {self.version} gives the name {step.id} twice"
+                raise Misplaced(message, "steps", number, "id")
+            names.add(step.id)
         return self
 
 
@@ -462,12 +465,13 @@ class Clause(Contract):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for earlier, later in pairwise(self.versions):
+        for number, (earlier, later) in enumerate(pairwise(self.versions), 1):
             if later.version <= earlier.version:
-                raise ValueError("versions must rise, each once")
+                raise Misplaced("versions must rise, each once", "versions", number, "version")
             if earlier.valid_to is None or earlier.valid_to >= later.valid_from:
-                raise ValueError(
+                message = (
                     f"version {earlier.version} must end before version {later.version} begins "
                     f"on {later.valid_from}"
                 )
+                raise Misplaced(message, "versions", number, "valid_from")
         return self

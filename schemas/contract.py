@@ -23,6 +23,18 @@ class Contract(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 
+class Misplaced(ValueError):  # noqa: N818 - said to people
+    """What is wrong with a model, at a place within it.
+
+    Attributes:
+        place: below the model, such as `("versions", 1, "valid_from")`.
+    """
+
+    def __init__(self, message: str, *place: str | int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 def _printable(text: str, length_max: int) -> str:
     # Keys and tags of the body stand in the validator's reasons, in whatever length and characters.
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:length_max])

@@ -5,11 +5,12 @@ Cost clauses, which share a cost in several steps, stand in `clause.py` and pric
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .contract import Contract
+from .contract import Contract, Misplaced
 from .identifiers import ClassName, Day, Line, OfferingId, Slug
 from .money import Currency, ExactDecimal, PositiveQuantity, Quantity, UnitPrice
 
@@ -72,8 +73,9 @@ class Tiered(Contract):
         if any(end is None for end in ends[:-1]):
             raise ValueError("only the last tier may have no end")
         bounded = [end for end in ends if end is not None]
-        if bounded != sorted(set(bounded)):
-            raise ValueError("the ends of the tiers must rise")
+        for number, (lower, upper) in enumerate(pairwise(bounded), 1):
+            if upper <= lower:
+                raise Misplaced("the ends of the tiers must rise", "tiers", number, "up_to")
         return self
 
 

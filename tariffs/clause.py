@@ -38,7 +38,8 @@ class Case:
     Attributes:
         told: its inputs by name, as `values.read` takes them.
         first_day: of the period that is charged; it decides the versions of keys.
-        parties: all who take part; where nobody is named, those for whom inputs have values.
+        parties: all who take part; where nobody is named, those for whom inputs have values, and of a
+            published key everybody in it, or those whose holders are told.
         keys: the published keys known by now.
         taking_part: the spells of those who do not take part all the time.
         holder_of: of parties behind a name in a published key, such as their Land, that name.
@@ -133,12 +134,12 @@ def run(version: ClauseVersion, case: Case) -> Outcome:
     if isinstance(values, Rejected):
         return values
     parties = list(case.parties) if case.parties is not None else _parties(values)
-    values |= {
+    values = {name: value.filled(parties) for name, value in values.items()} | {
         "parties": single("number", Fraction(len(parties))),
         "first_day": single("date", case.first_day),
         "last_day": single("date", case.last_day),
     }
-    book = Book(version.keys, case.keys, case.holder_of, case.first_day)
+    book = Book(version.keys, case.keys, case.holder_of, case.first_day, case.parties)
     story: list[Told] = []
     for step in version.steps:
         scene = Scene(step, unit, values, book, parties, (case.first_day, case.last_day), case.taking_part)

@@ -52,12 +52,14 @@ class Book:
         holder_of: of parties that share the value of another name in a published key, such as the Land in
             which they have their seat; several parties behind one name share its value equally.
         day: the first day of what is shared.
+        parties: who takes part, where that is told.
     """
 
     named: Mapping[str, Key]
     published: Sequence[AllocationKey]
     holder_of: Mapping[str, str]
     day: dt.date
+    parties: Sequence[str] | None = None
 
     def version_of(self, key: Key) -> AllocationKey | NotYet:
         """Find the version of a published key that counts."""
@@ -88,7 +90,7 @@ def weigh(  # noqa: PLR0913 - all that a key may refer to
     key = book.named[name]
     if key.published is not None:
         version = book.version_of(key)
-        return version if isinstance(version, NotYet) else _published(version, book, among, parties)
+        return version if isinstance(version, NotYet) else _published(version, book, among)
     if key.composite is not None:
         return _composite(key, book, values, currency, among, parties)
     if key.equal:
@@ -115,9 +117,7 @@ def _restricted(
     return Weights({party: weights[party] for party in among}, german, english)
 
 
-def _published(
-    key: AllocationKey, book: Book, among: Sequence[str] | None, parties: Sequence[str]
-) -> Weights | Rejected:
+def _published(key: AllocationKey, book: Book, among: Sequence[str] | None) -> Weights | Rejected:
     german = (
         f"{key.title} Version {key.version} (Stichtag {key.key_date:%d.%m.%Y}, veröffentlicht "
         f"{key.published_on:%d.%m.%Y}, gültig ab {key.effective_from:%d.%m.%Y}, {key.source})"
@@ -127,7 +127,7 @@ def _published(
         f"in effect from {key.effective_from}, {key.source})"
     )
     behind: dict[str, list[str]] = {}
-    for party in among if among is not None else parties:
+    for party in among or book.parties or book.holder_of:
         holder = party if party in key.values else book.holder_of.get(party, party)
         if holder in key.values:
             behind.setdefault(holder, []).append(party)

@@ -58,11 +58,13 @@ class Value:
     Attributes:
         parts: by party; of a single value, its only part has the name `ONE`. Money is in smallest units.
         each: whether it has a part for every party.
+        otherwise: the part of a party of which nothing is told.
     """
 
     kind: Kind
     parts: Mapping[str, Scalar]
     each: bool = False
+    otherwise: Scalar | None = None
 
     @property
     def one(self) -> Scalar:
@@ -71,12 +73,18 @@ class Value:
 
     def of(self, party: str) -> Scalar | None:
         """The part of a party; a single value is the same for everybody."""
-        return self.parts.get(party) if self.each else self.one
+        return self.parts.get(party, self.otherwise) if self.each else self.one
 
     def number(self, party: str) -> Fraction:
         """The part of a party as a number; nothing counts as zero."""
         part = self.of(party)
         return part if isinstance(part, Fraction) else Fraction(0)
+
+    def filled(self, parties: Iterable[str]) -> "Value":
+        """The same with what holds otherwise told of these parties, too."""
+        if not self.each or self.otherwise is None:
+            return self
+        return dataclasses.replace(self, parts=dict.fromkeys(parties, self.otherwise) | dict(self.parts))
 
     @property
     def total(self) -> Fraction:
@@ -126,6 +134,7 @@ def _read(name: str, told: Any, asked: Input, currency: Unit) -> Value | Rejecte
         if asked.default is None:
             return rejected("input_missing", name, input=name)
         told = {} if asked.each else _default(asked, currency)
+    otherwise = _PARSE[asked.kind](_default(asked, currency)) if asked.default is not None else None
     if asked.each != isinstance(told, Mapping):
         expected = "ein Wert je Beteiligtem" if asked.each else "ein einzelner Wert"
         return rejected("input_invalid", name, input=name, expected=f"{expected} ({asked.kind})")
@@ -139,7 +148,7 @@ def _read(name: str, told: Any, asked: Input, currency: Unit) -> Value | Rejecte
         if refusal := _beyond(place, part, asked, currency):
             return refusal
         parts[party] = part
-    return Value(asked.kind, parts, each=asked.each)
+    return Value(asked.kind, parts, asked.each, otherwise)
 
 
 def _default(asked: Input, currency: Unit) -> Any:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-TARGETS = ("run", "demo", "test", "check", "conformance", "bench", "docs", "lock", "clean", "help")
+TARGETS = ("run", "demo", "clauses", "test", "check", "conformance", "bench", "docs", "lock", "clean", "help")
 
 # Written in pieces, so that this file is no finding of its own.
 REGISTRY = re.compile(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from allmende.client.market import Market, Unanswered
-from allmende.client.offering_file import CHARACTERS_MAX, Mistakes, read_offerings
+from allmende.client.offering_file import read_offerings
 from allmende.client.output import Column, Format, Kind, Listing, as_yaml
 from allmende.schemas.catalog import Category, Offering, OfferingDrafted, OfferingPublished, OfferingShown
+from allmende.schemas.documents import CHARACTERS_MAX, Mistakes
 from allmende.schemas.rejections import Rejection, rejected
 
 from .files import read_text

@@ -10,8 +10,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from allmende.client.market import Unanswered
-from allmende.client.validation import errors_of, path_of, sentences
 from allmende.schemas.contract import Contract
+from allmende.schemas.mistakes import errors_of, path_of, sentences
 from allmende.schemas.rejections import Rejection
 
 from .language import refusal, say

@@ -12,9 +12,9 @@ from typing import IO, Any
 from allmende.client.market import Market, Unanswered
 from allmende.client.output import Column, Listing
 from allmende.client.usage_file import read_usage
-from allmende.client.validation import Mistake
 from allmende.schemas.billing import UsageRecord
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
+from allmende.schemas.mistakes import Mistake
 from allmende.schemas.rejections import Rejection
 
 from .files import unreadable

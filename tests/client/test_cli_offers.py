@@ -82,7 +82,7 @@ def test_all_mistakes_of_a_file_are_told(run: Run) -> None:
     assert (code, out) == (1, "")
     assert [line.split(": ")[0:2] for line in err.splitlines()] == [
         ["angebot.yaml:1:11", "category"],
-        ["angebot.yaml:78:8", "title"],
+        ["angebot.yaml:84:8", "title"],
     ]
 
 

@@ -8,8 +8,8 @@ import pytest
 from support.examples import usage_record
 
 from allmende.client.usage_file import LINE_BYTES_MAX, Read, read_usage
-from allmende.client.validation import Mistake
 from allmende.schemas.billing import UsageRecord
+from allmende.schemas.mistakes import Mistake
 
 BOOKING = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e"
 HEADER = "id;booking_id;meter;quantity;start;end"

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from allmende.schemas import identifiers, tariff
+from . import clause, identifiers, tariff
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +108,20 @@ _SPELLINGS = {
     _pattern(tariff.Unit): (
         "Eine Einheit hat bis zu 32 Buchstaben A-Z, a-z, Ziffern, µ, %, /, Punkte, - und Leerzeichen",
         "A unit has up to 32 letters A-Z, a-z, digits, µ, %, /, full stops, - and spaces",
+    ),
+}
+
+_SPELLINGS |= {
+    _pattern(clause.Operand): (
+        (
+            "Hier steht der Name einer Angabe oder eines Schritts, name.Beteiligter, eine Zahl, ein Tag "
+            "oder Geld wie 650.00 EUR"
+        ),
+        "This is the name of an input or step, name.party, a number, a day, or money such as 650.00 EUR",
+    ),
+    _pattern(clause.DayOfYear): (
+        "Hier steht ein Tag des Jahres als MM-TT, wie 07-15",
+        "This is a day of the year as MM-DD, such as 07-15",
     ),
 }
 
@@ -218,6 +232,84 @@ _RULES = (
     (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
     (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),
     (r"nothing is to be changed", "Es soll sich nichts ändern"),
+    # Tariffs and cost clauses.
+    (r"only the last tier may have no end", "Nur die letzte Staffel darf ohne Ende sein"),
+    (r"the ends of the tiers must rise", "Die Enden der Staffeln müssen aufsteigen"),
+    (r"give window and window_take together", "window und window_take gehören zusammen"),
+    (
+        r"percentile is given with take: percentile, and only then",
+        "percentile gehört zu take: percentile, und nur dazu",
+    ),
+    (
+        r"what a counter rose by is summed up: take must be sum",
+        "Was ein Zähler gestiegen ist, wird summiert: take muss sum sein",
+    ),
+    (r"the points of an index must rise by day", "Die Werte eines Index müssen nach Tagen aufsteigen"),
+    (r"component (\S+): (\S+) needs no measure", "Bestandteil {0}: {1} hat kein measure"),
+    (r"component (\S+): (\S+) needs a measure", "Bestandteil {0}: {1} braucht ein measure"),
+    (r"component (\S+): (\S+) needs no period", "Bestandteil {0}: {1} hat kein period"),
+    (r"component (\S+): (\S+) needs a period", "Bestandteil {0}: {1} braucht ein period"),
+    (
+        r"component (\S+): usage is charged by month, quarter or year",
+        "Bestandteil {0}: Nutzung wird je Monat, Quartal oder Jahr berechnet",
+    ),
+    (
+        r"component (\S+): only usage is read from a meter",
+        "Bestandteil {0}: nur Nutzung wird von einem Zähler gelesen",
+    ),
+    (
+        r"component (\S+): only fixed and limit by period are prorated",
+        "Bestandteil {0}: nur fixed und limit mit Zeitraum werden anteilig berechnet",
+    ),
+    (
+        r"component (\S+) is a percentage of (\S+), which does not stand before it",
+        "Der Bestandteil {0} ist ein Prozentsatz von {1}, das nicht vor ihm steht",
+    ),
+    (r"key (\S+) sums to (\S+) percent, not to 100", "Der Schlüssel {0} ergibt {1} Prozent statt 100"),
+    (
+        r"the percentages of the (?:key|composite key|parts) sum to (\S+), not to 100",
+        "Die Prozentsätze ergeben {0} statt 100",
+    ),
+    (r"the parts sum to (\S+) percent, more than 100", "Die Teile ergeben {0} Prozent, mehr als 100"),
+    (
+        r"compare (.+) in exactly one way: (.+)",
+        "{0} ist auf genau eine Art zu vergleichen: {1}",
+    ),
+    (
+        r"give one of published, values, measured, equal and composite",
+        "genau eines von published, values, measured, equal und composite angeben",
+    ),
+    (
+        r"version and lag_years belong to a published key",
+        "version und lag_years gehören zu einem veröffentlichten Schlüssel (published)",
+    ),
+    (
+        r"calculate needs something to add or to multiply",
+        "calculate braucht etwas zum Zusammenzählen (add) oder Malnehmen (multiply)",
+    ),
+    (r"a part is one of amount, percent and rest", "Ein Teil ist genau eines von amount, percent und rest"),
+    (
+        r"a part goes to a party, or is shared by a key",
+        "Ein Teil geht an einen Beteiligten (to) oder wird nach einem Schlüssel verteilt (by)",
+    ),
+    (r"among belongs to a key", "among gehört zu einem Schlüssel (by)"),
+    (
+        r"share by one key, or in parts",
+        "Verteilt wird nach einem Schlüssel (by) oder in Teilen (parts), genau eines davon",
+    ),
+    (r"only one part can be the rest", "Nur ein Teil kann der Rest sein"),
+    (r"step (\S+) does exactly one of: (.+)", "Der Schritt {0} tut genau eines von: {1}"),
+    (r"version (\d+) ends before it begins", "Die Fassung {0} endet vor ihrem Beginn"),
+    (r"version (\d+) gives the name (\S+) twice", "Die Fassung {0} vergibt den Namen {1} doppelt"),
+    (r"versions must rise, each once", "Die Fassungen müssen aufsteigen, jede einmal"),
+    (
+        r"version (\d+) must end before version (\d+) begins on (\S+)",
+        "Die Fassung {0} muss enden, bevor die Fassung {1} am {2} beginnt",
+    ),
+    (
+        r"a case has exactly one of expect, refused and held",
+        "Ein Fall hat genau eines von expect, refused und held",
+    ),
     (
         r"milestone names a milestone, the other steps none",
         "milestone nennt einen Meilenstein, die anderen Schritte keinen",
