@@ -8,7 +8,7 @@ import uvloop
 
 from allmende.schemas import subjects
 from allmende.servicekit.testing import Sandbox
-from bench import catalogue, growth, latency, throughput
+from bench import catalogue, growth, latency, throughput, usage
 from bench.market import OFFERINGS, Servers, fill, names, servers, stored
 from bench.processes import memory_mib, serving, trace_receiver
 from bench.readers import reading
@@ -40,6 +40,7 @@ async def main() -> None:
         for crowd in CROWDS:
             table[crowd] = await _crowd(found, crowd, traces)
         _print_table(table)
+        await usage.measure(found, traces)
         await catalogue.measure(market)
         grown += await _growth(found, market, [size for size in sizes if size > _MANY])
         _print_growth(grown)

@@ -63,9 +63,9 @@ class Servers:
     databases: dict[str, str]
 
     @contextlib.asynccontextmanager
-    async def market(self, members: int) -> AsyncIterator[Sandbox]:
+    async def market(self, members: int, name: str = "hub") -> AsyncIterator[Sandbox]:
         """A hub of its own for so many members, on the databases that all markets of a run share."""
-        folder = self.folder / f"hub-{members}"
+        folder = self.folder / f"{name}-{members}"
         folder.mkdir(mode=0o711)
         async with Sandbox(folder, self.templates, names(members)) as market:
             market.databases = self.databases
@@ -82,8 +82,8 @@ class Servers:
 
 
 @contextlib.asynccontextmanager
-async def servers() -> AsyncIterator[Servers]:
-    """Start PostgreSQL and list the offerings."""
+async def servers(*, offerings: int = OFFERINGS) -> AsyncIterator[Servers]:
+    """Start PostgreSQL and list so many offerings."""
     folder = Path(tempfile.mkdtemp(prefix="allmende-bench-"))
     folder.chmod(0o711)
     try:
@@ -94,18 +94,18 @@ async def servers() -> AsyncIterator[Servers]:
             copies = await asyncio.gather(*map(templates.copy, services))
             found = Servers(folder, templates, dict(zip(services, copies, strict=True)))
             async with found.admin() as admin:
-                await _list_offerings(admin)
+                await _list_offerings(admin, offerings)
             yield found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _list_offerings(admin: asyncpg.Connection) -> None:
+async def _list_offerings(admin: asyncpg.Connection, count: int) -> None:
     await admin.execute(
         f"""
         create temp table listed as
         select format('dz-%s/vm-%s', to_char(n % {PROVIDERS}, 'FM000'), to_char(n, 'FM000000')) as id
-        from generate_series(0, {OFFERINGS - 1}) n
+        from generate_series(0, {count - 1}) n
         """
     )
     await admin.execute(

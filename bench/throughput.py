@@ -54,13 +54,13 @@ async def bookings(
     stops when no command waits or is unacknowledged; a command is acknowledged when its events are stored.
     """
     await _send_all(market, members, count)
-    before = await _open(provisioner)
+    before = await waiting(provisioner, "brokerage")
     async with serving(market, "brokerage", traces) as pid:
-        while (left := await _open(provisioner)) >= before:
+        while (left := await waiting(provisioner, "brokerage")) >= before:
             await asyncio.sleep(_LOOK_SECONDS / 5)
         started, spent = time.perf_counter(), cost(market, pid)
         decided = left
-        while left := await _open(provisioner):
+        while left := await waiting(provisioner, "brokerage"):
             if time.perf_counter() - started > _STALLED_SECONDS:
                 raise TimeoutError(f"{left} commands are still open")
             await asyncio.sleep(_LOOK_SECONDS)
@@ -84,11 +84,11 @@ async def _send(market: Sandbox, member: str, count: int) -> None:
     await connection.close()
 
 
-async def _open(provisioner: Client) -> int:
-    """How many commands wait or are in hand."""
+async def waiting(provisioner: Client, service: str) -> int:
+    """How many commands of a service wait or are in hand."""
     stream = provisioner.jetstream()
     names = [subjects.command_stream(shard) for shard in range(subjects.SHARDS)]
-    infos = await asyncio.gather(*(stream.consumer_info(name, "brokerage") for name in names))
+    infos = await asyncio.gather(*(stream.consumer_info(name, service) for name in names))
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
 
 

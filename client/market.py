@@ -42,6 +42,7 @@ from allmende.schemas.tariff import AllocationKey
 from .bookings import BookingRoom
 from .catalogue import CatalogueRoom, Entry
 from .correspondence import CorrespondenceRoom
+from .ledger import LedgerRoom
 from .offerings import OfferingRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
@@ -82,7 +83,7 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.

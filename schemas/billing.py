@@ -19,9 +19,14 @@ from .identifiers import (
     Uuid,
 )
 from .money import Cents, Quantity, TotalQuantity
-from .tariff import AllocationKey, Unit
+from .tariff import AllocationKey, Billing, Unit
 
 REPORT_ENTRIES_MAX = 1_000
+
+
+def _is_empty(value: object) -> bool:
+    """Leave out what most of a thousand records do not have: room in a message is for records."""
+    return not value
 
 
 class UsageRecord(Contract):
@@ -40,8 +45,10 @@ class UsageRecord(Contract):
     quantity: Quantity
     start: Instant
     end: Instant
-    dimensions: Annotated[dict[Slug, ClassName], Field(max_length=10)] = Field(default_factory=dict)
-    corrects: RecordId | None = None
+    dimensions: Annotated[dict[Slug, ClassName], Field(max_length=10, exclude_if=_is_empty)] = Field(
+        default_factory=dict
+    )
+    corrects: Annotated[RecordId | None, Field(exclude_if=_is_empty)] = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -69,7 +76,9 @@ class ReportUsage(Contract):
     """Usage of the provider's bookings: records and cancellations, together 1 to 1,000."""
 
     records: Annotated[tuple[UsageRecord, ...], Field(max_length=REPORT_ENTRIES_MAX)] = ()
-    cancellations: Annotated[tuple[UsageCancellation, ...], Field(max_length=REPORT_ENTRIES_MAX)] = ()
+    cancellations: Annotated[
+        tuple[UsageCancellation, ...], Field(max_length=REPORT_ENTRIES_MAX, exclude_if=_is_empty)
+    ] = ()
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -302,10 +311,16 @@ class ChargeLine(Contract):
             `reimbursement` pays back who bore a cost.
         payer: who owes it.
         payee: to whom.
+        billing: how the component is charged; null where no component is.
         terms: the number of the change of the booking whose terms it is priced by; 0 as booked.
+<<<<<<< HEAD
         charged_for: of a flat component, what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day
             of a change of plan.
         pool_id: of a cost pool; `party` is what its clause calls whom the payer stands for.
+=======
+        charged_for: what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day of a change of plan; of
+            usage also the part of the span, and the dimensions by which it is priced.
+>>>>>>> closing
         quantity: never negative; of a reversal that of the line it takes back.
         amount_cents: negative where something is taken back or credited.
     """
@@ -321,6 +336,7 @@ class ChargeLine(Contract):
     booking_id: Uuid | None = None
     offering_id: OfferingId | None = None
     component: Slug | None = None
+    billing: Billing | None = None
     terms: Count | None = None
     charged_for: Line | None = None
     tariff_version: Count | None = None

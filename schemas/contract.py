@@ -12,6 +12,10 @@ EVENT_BYTES_MAX = 960 * 1024
 """The largest event or answer; what quotes a command is larger than it."""
 
 
+_ONE_OBJECT_BYTES_MAX = 32 * 1024
+"""What is larger holds a list whose items have the same keys, so that looking at them all at once is idle."""
+
+
 class Contract(BaseModel):
     """Strict, frozen, closed: unknown fields are refused unless a reader of events says otherwise."""
 
@@ -105,7 +109,7 @@ def read(model: type[M], body: bytes, *, tolerant: bool = False) -> M:
         raise Unreadable(code, first["msg"], place) from None
     # The fast reader keeps the last of two equal keys; readers in other languages keep the first.
     # It has bounded the depth already, so the second reader cannot be overrun.
-    if not _keys_differ_plainly(body):
+    if len(body) > _ONE_OBJECT_BYTES_MAX or not _keys_differ_plainly(body):
         plain = body.isascii() and b"\\u" not in body
         json.loads(body, object_pairs_hook=_each_key_once if plain else _each_key_once_composed)
     return value

@@ -14,7 +14,7 @@ _POSITIVE = _NOT_NEGATIVE | {"not": {"pattern": "^[0.]*$"}}
 
 
 def _decimal(value: object) -> Decimal:
-    if isinstance(value, Decimal) and value.is_finite():
+    if not isinstance(value, str) and isinstance(value, Decimal) and value.is_finite():
         value = plain(value)
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         number = Decimal(value)

@@ -74,6 +74,8 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.MEMBER, "billing.settlement.list"),
     Permission(Role.MEMBER, "billing.statement.show"),
     Permission(Role.OFFICE, "billing.clarification.settle", "all"),
+    Permission(Role.MEMBER, "billing.journal.export"),
+    Permission(Role.MEMBER, "billing.journal.verify"),
     Permission(Role.OFFICE, "billing.levy.charge", "all"),
     Permission(Role.OFFICE, "billing.key.publish", "all"),
     Permission(Role.OFFICE, "billing.pool.open", "all"),
@@ -100,6 +102,8 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.OFFICE, "billing.cost.list", "all"),
     Permission(Role.OFFICE, "billing.settlement.list", "all"),
     Permission(Role.OFFICE, "billing.statement.show", "all"),
+    Permission(Role.OFFICE, "billing.journal.export", "all"),
+    Permission(Role.OFFICE, "billing.journal.verify", "all"),
 )
 
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import attachments, billing, brokerage, catalog, pools, rejections
+from . import attachments, billing, brokerage, catalog, journal, pools, rejections
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -651,6 +651,18 @@ QUERIES: tuple[QueryType, ...] = (
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(
         "billing.statement.show", billing.ShowStatement, billing.Statement, "Show a statement with its lines."
+    ),
+    QueryType(
+        "billing.journal.export",
+        journal.ExportJournal,
+        journal.JournalPage,
+        "Read the journal of the ledger.",
+    ),
+    QueryType(
+        "billing.journal.verify",
+        journal.VerifyJournal,
+        journal.JournalVerified,
+        "Check the hash chain of the ledger.",
     ),
 )
 

@@ -117,6 +117,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Das Angebot {offering} hat keinen Anhang {sha256}.",
         "The offering {offering} has no attachment {sha256}.",
     ),
+    "derived_unknown": (
+        "Das Angebot {offering} hat im Plan {plan} zurzeit keinen Preis {component}, der zu übernehmen wäre.",
+        "The offering {offering} has no price {component} in plan {plan} at present that could be taken.",
+    ),
+    "derived_not_plain": (
+        "Der Preis {component} des Angebots {offering} folgt weiteren Regeln und ist nicht übernehmbar.",
+        "The price {component} of the offering {offering} depends on further rules and cannot be taken.",
+    ),
+    "derived_unlike": (
+        "Der Preis {component} des Angebots {offering} gilt in {there}, übernommen würde er in {here}.",
+        "The price {component} of the offering {offering} is in {there}, it would be taken in {here}.",
+    ),
+    "derived_out_of_range": (
+        "Aus dem Preis {component} des Angebots {offering} ergäbe sich keiner, der darstellbar ist.",
+        "The price {component} of the offering {offering} would come to one that cannot be written.",
+    ),
+    "derived_otherwise": (
+        "Der Preis {component} nennt das Angebot {offering} als Herkunft, ist aber nicht der dortige.",
+        "The price {component} says it is taken from the offering {offering}, but differs from that one.",
+    ),
     # brokerage
     "details_invalid": (
         "Die Angaben passen nicht zum Bestellformular: {detail}",
@@ -345,6 +365,44 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "period_not_over": (
         "Der Zeitraum {period} ist noch nicht zu Ende.",
         "The period {period} is not over yet.",
+    ),
+    "entry_without_postings": (
+        "Ein Buchungssatz hat mindestens zwei Seiten.",
+        "An entry has two sides at least.",
+    ),
+    "unknown_account": ("Das Konto {account} gibt es nicht.", "There is no account {account}."),
+    "posting_of_nothing": (
+        "Auf {account} würde nichts gebucht.",
+        "Nothing would be posted to {account}.",
+    ),
+    "entry_unbalanced": (
+        "Soll und Haben weichen um {cents} Cent voneinander ab.",
+        "Debit and credit differ by {cents} cents.",
+    ),
+    "body_unbalanced": (
+        "Bei {body} weichen Soll und Haben um {cents} Cent voneinander ab.",
+        "Debit and credit of {body} differ by {cents} cents.",
+    ),
+    "unknown_entry": ("Den Buchungssatz {entry} gibt es nicht.", "There is no entry {entry}."),
+    "entry_is_reversal": (
+        "Buchungssatz {entry} ist ein Storno und wird nicht storniert.",
+        "Entry {entry} is a reversal, which is not reversed.",
+    ),
+    "entry_reversed": (
+        "Buchungssatz {entry} ist bereits storniert.",
+        "Entry {entry} is reversed already.",
+    ),
+    "reversal_without_reason": (
+        "Das Storno von Buchungssatz {entry} braucht einen Grund.",
+        "The reversal of entry {entry} needs a reason.",
+    ),
+    "reversal_differs": (
+        "Das Storno nimmt Buchungssatz {entry} nicht genau zurück.",
+        "The reversal does not take entry {entry} back exactly.",
+    ),
+    "not_your_journal": (
+        "Das Journal von {member} ist nicht Ihres.",
+        "The journal of {member} is not yours.",
     ),
     "starts_too_early": (
         "Der Beginn {start} liegt zu weit zurück; möglich ist er ab {earliest}.",

@@ -17,7 +17,40 @@ from .money import Currency, ExactDecimal, PositiveQuantity, Quantity, UnitPrice
 Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-zÀ-ÖØ-öø-ÿ0-9µ%][A-Za-zÀ-ÖØ-öø-ÿ0-9µ%/ ._-]{0,31}$")]
 
 
-class PerUnit(Contract):
+Billing = Literal["one_time", "fixed", "usage", "limit", "on_plan_change"]
+
+
+class Derived(Contract):
+    """A price taken from another provider's published list when a tariff version is published.
+
+    It stays as it was taken: when the other list changes, a new version takes the new price.
+
+    Attributes:
+        factor: what the other price is multiplied by; `plus` is added to it afterwards. Of tiers, `plus` is
+            added to every amount, and flat amounts are multiplied only.
+    """
+
+    kind: Literal["derived"] = "derived"
+    offering_id: OfferingId
+    plan_id: Slug
+    component: Slug
+    factor: PositiveQuantity = Decimal(1)
+    plus: ExactDecimal = Decimal(0)
+
+
+class Plain(Contract):
+    """A price that needs nothing else.
+
+    Attributes:
+        derived_from: whose list it was taken from, told by the catalogue;
+        derived_version: from that version of the other tariff.
+    """
+
+    derived_from: Derived | None = None
+    derived_version: Annotated[int, Field(ge=1, le=9999)] | None = None
+
+
+class PerUnit(Plain):
     """So many euro for so many units."""
 
     kind: Literal["per_unit"] = "per_unit"
@@ -54,7 +87,7 @@ class Tier(Contract):
     flat: UnitPrice = Decimal(0)
 
 
-class Tiered(Contract):
+class Tiered(Plain):
     """A price that depends on the quantity.
 
     Attributes:
@@ -92,21 +125,6 @@ class PercentOf(Contract):
     percent: ExactDecimal
     of: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=50)]
     round_base: "Rounding | None" = None
-
-
-class Derived(Contract):
-    """A price taken from another provider's published list when the offering is published.
-
-    Attributes:
-        factor: what the other price is multiplied by; `plus` is added to it afterwards.
-    """
-
-    kind: Literal["derived"] = "derived"
-    offering_id: OfferingId
-    plan_id: Slug
-    component: Slug
-    factor: PositiveQuantity = Decimal(1)
-    plus: ExactDecimal = Decimal(0)
 
 
 Price = Annotated[
@@ -305,7 +323,7 @@ class Component(Pricing):
 
     id: Slug
     title: Line
-    billing: Literal["one_time", "fixed", "usage", "limit", "on_plan_change"]
+    billing: Billing
     period: Literal["month", "quarter", "year", "total"] | None = None
     measure: Slug | None = None
     proration: Literal["none", "day", "month"] = "none"

@@ -17,9 +17,10 @@ def joined(values: Iterable[str | None]) -> str:
     Raises:
         ValueError: one of the texts does, or is.
     """
-    given = list(values)
-    column = _BETWEEN.join([_NULL if value is None else value for value in given])
-    plain = column.count(_BETWEEN) == len(given) - 1 and column.count(_NULL) == given.count(None)
+    given = values if isinstance(values, list) else list(values)
+    nulls = given.count(None)
+    column = _BETWEEN.join(_NULL if value is None else value for value in given)
+    plain = column.count(_BETWEEN) == len(given) - 1 and column.count(_NULL) == nulls
     if not plain or "" in given:
         raise ValueError("a text of a column holds a separator of columns, or nothing")
     return column

@@ -124,10 +124,13 @@ class BatchLoop:
             for pull in self._pulls:
                 await pull.top_up()
             if batch:
+                reading = asyncio.create_task(self._inflow.read_ahead())
                 try:
                     committed = await self._persist(batch)
                 except Interrupted:
                     break
+                finally:
+                    await reading
                 await self._publish_after_the_last(committed)
             if asyncio.get_running_loop().time() >= self._next_tick:
                 await self._tick()

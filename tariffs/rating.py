@@ -5,15 +5,16 @@ import datetime as dt
 import functools
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Component, PercentOf, Tariff, prices_of
 
-from .pricing import Priced, Pricer
+from .pricing import Priced, Pricer, Share
 from .quantity import Quantities
-from .recurrence import Due, Terms
+from .recurrence import Due, Part, Terms
 from .terms import Attributes, attributes_of
-from .wording import decimal_of
+from .wording import Told, decimal_of
 
 _TARIFFS_KEPT = 512
 _NOTHING: Mapping[str, Decimal] = {}
@@ -189,6 +190,11 @@ class _Same:
         return isinstance(other, _Same) and self.tariff is other.tariff
 
 
+def _rater(tariff: Tariff, component: Component) -> _Rater:
+    rater = _prepared(_Same(tariff)).by_id.get(component.id)
+    return rater if rater is not None and rater.component is component else _Rater(component, tariff)
+
+
 @functools.lru_cache(maxsize=_TARIFFS_KEPT)
 def _prepared(key: _Same) -> _Prepared:
     return _Prepared(key.tariff)
@@ -223,27 +229,31 @@ def rate(  # noqa: PLR0913 - what a line depends on
     order_quantities: Quantities = _NOTHING,
 ) -> Line | Unrated:
     """Rate one quantity of one component, on a day of service or the first of the tariff."""
-    rater = _prepared(_Same(tariff)).by_id.get(component.id) or _Rater(component, tariff)
-    if rater.component is not component:
-        rater = _Rater(component, tariff)
+    rater = _rater(tariff, component)
     priced = rater.pricer.price(
         quantity, attributes_of(known), day or tariff.valid_from, order_quantities=order_quantities
     )
     return rater.line(priced, None)
 
 
-def rate_due(due: Due) -> Line | Unrated:
-    """Rate a flat component that falls due, and say for what it is charged and by which terms."""
+def rate_due(due: Due, *, told: bool = True) -> Line | Unrated:
+    """Rate a flat component that falls due.
+
+    Args:
+        due: what falls due.
+        told: whether the story says for what it is charged and by which terms.
+    """
     terms = due.terms
-    line = rate(
-        terms.tariff,
-        due.component,
-        terms.known,
-        due.quantity,
-        due.first_day,
-        order_quantities=terms.quantities,
-    )
-    if isinstance(line, Unrated):
+    rater = _rater(terms.tariff, due.component)
+    amounts: dict[str, int] = {}
+    for each in due.base:
+        line = rate_due(each)
+        if isinstance(line, Unrated):
+            reason = rejected("base_unpriced", component=due.component.title, base=each.component.id)
+            return Unrated(due.component, terms.tariff.version, reason)
+        amounts[each.component.id] = amounts.get(each.component.id, 0) + line.amount_cents
+    line = rater.line(_priced(rater, due, amounts), None)
+    if not told or isinstance(line, Unrated):
         return line
     german, english = _reason(due)
     since_de, since_en = told_terms(terms)
@@ -252,6 +262,47 @@ def rate_due(due: Due) -> Line | Unrated:
         trace_de=f"{line.trace_de}{german}{since_de}",
         trace_en=f"{line.trace_en}{english}{since_en}",
     )
+
+
+def _priced(rater: _Rater, due: Due, amounts: Mapping[str, int]) -> Priced | Rejected:
+    """Price what a due comes to: of a span, what it adds to the spans before it."""
+    terms, part = due.terms, due.part
+
+    def by(count: int, told: Told) -> Priced | Rejected:
+        return rater.pricer.price(
+            due.quantity,
+            terms.known,
+            due.first_day,
+            order_quantities=terms.quantities,
+            amounts_of=amounts,
+            share=None if part is None else Share(Fraction(count, part.of), *told),
+        )
+
+    if part is None:
+        return by(1, ("", ""))
+    priced = by(part.count, _part(part))
+    if not part.before or isinstance(priced, Rejected):
+        return priced
+    whole, before = by(part.before + part.count, ("", "")), by(part.before, ("", ""))
+    if isinstance(whole, Rejected) or isinstance(before, Rejected):
+        return priced
+    amount = whole.amount - before.amount
+    if amount == priced.amount:
+        return priced
+    (due_de, due_en), units = rater.pricer.money(amount), _UNITS[part.unit]
+    return priced._replace(
+        amount=amount,
+        trace_de=f"{priced.trace_de}; zusammen mit {part.before} {units[0]} davor gerundet: {due_de}",
+        trace_en=f"{priced.trace_en}; rounded together with {part.before} {units[1]} before: {due_en}",
+    )
+
+
+_UNITS = {"day": ("Tagen", "days"), "month": ("Monaten", "months")}
+
+
+def _part(part: Part) -> Told:
+    german, english = _UNITS[part.unit]
+    return f" × {part.count} von {part.of} {german}", f" × {part.count} of {part.of} {english}"
 
 
 def _reason(due: Due) -> tuple[str, str]:
@@ -266,6 +317,8 @@ def _reason(due: Due) -> tuple[str, str]:
         return "; einmal für die ganze Buchung", "; once for the whole booking"
     if component.period is None:
         return "", ""
+    if due.part is not None or due.base:
+        return f"; für {due.charged_for}", f"; for {due.charged_for}"
     german, english = _BEGUN[component.period]
     return (
         f"; {german} {due.charged_for} zählt voll nach dem Stand vom {due.first_day:%d.%m.%Y}",

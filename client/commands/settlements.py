@@ -63,13 +63,23 @@ def _settlement_row(settlement: SettlementClosed, member: str) -> dict[str, obje
     }
 
 
-async def show(session: Session, period: str, of: str | None) -> None:
-    """Show a statement line by line."""
+def month(period: str) -> str:
+    """Check a month as it was typed.
+
+    Raises:
+        Stop: it is none.
+    """
     if not re.fullmatch(r"(199\d|2[01]\d\d)-(0[1-9]|1[0-2])", period, re.ASCII):
         raise Stop(
             say(f"»{period}« ist kein Monat wie 2026-03.", f"{period!r} is not a month such as 2026-03."),
             USAGE,
         )
+    return period
+
+
+async def show(session: Session, period: str, of: str | None) -> None:
+    """Show a statement line by line."""
+    month(period)
     async with session.market() as market:
         found = await market.statement(period, of)
     if isinstance(found, Rejection):

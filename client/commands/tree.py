@@ -10,6 +10,7 @@ import typer
 
 from .booking_tree import booking
 from .language import both
+from .ledger_tree import ledger
 from .notice_tree import access, breach, maintenance
 from .offer_tree import offer
 from .root import app
@@ -30,6 +31,7 @@ for _name, _below in (
     ("breach", breach),
     ("usage", usage),
     ("settlement", settlement),
+    ("ledger", ledger),
     ("event", event),
 ):
     app.add_typer(_below, name=_name)

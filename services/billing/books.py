@@ -1,7 +1,6 @@
-"""Settlements, statements, charge lines and the ledger: written once, read ever after."""
+"""Settlements, statements and charge lines: written once, read ever after."""
 
 import datetime as dt
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
 
+from . import journal
 from .reckoning import Standing
 from .settlement import Closing
 
@@ -34,25 +34,29 @@ _SAVE_LINES = text("""
          u (line, payer, payee, amount_cents, document)
 """)
 
-# The step follows from those before it; if another closing wrote the same one meanwhile, the key refuses it.
+# The step follows from those before it, in one closing the taking back before the charge; if another closing
+# wrote the same one meanwhile, the key refuses it.
 _SAVE_COMPONENT_CHARGES = text("""
     insert into component_charge
-        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line)
+        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line, metered)
     select u.booking_id, u.component, u.terms, u.charged_for,
-           1 + (select count(*) from component_charge c
-                where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
-                  and c.charged_for = u.charged_for),
-           u.first_day, :settlement_id, u.line
+           row_number() over (partition by u.booking_id, u.component, u.terms, u.charged_for
+                              order by u.taken_back desc)
+               + (select count(*) from component_charge c
+                  where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
+                    and c.charged_for = u.charged_for),
+           u.first_day, :settlement_id, u.line, u.metered
     from unnest(cast(:bookings as uuid[]), cast(:components as text[]), cast(:terms as bigint[]),
-                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]))
-         u (booking_id, component, terms, charged_for, first_day, line)
+                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]),
+                cast(:taken_back as bool[]), cast(:metered as bool[]))
+         u (booking_id, component, terms, charged_for, first_day, line, taken_back, metered)
 """)
 
 _STANDING = text("""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
-    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since
+    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since and not c.metered
     join charge_line l using (settlement_id, line)
     join settlement s using (settlement_id)
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
@@ -62,23 +66,11 @@ _STANDING_FOR = text("""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[])) u (booking_id)
-    join component_charge c on c.booking_id = u.booking_id
+    join component_charge c on c.booking_id = u.booking_id and c.metered
                            and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
     join charge_line l using (settlement_id, line)
     join settlement s using (settlement_id)
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
-""")
-
-_SAVE_ENTRIES = text("""
-    insert into journal_entry (entry_id, settlement_id, period, narration, posted_at)
-    select u.id, :settlement_id, :period, u.narration, :posted_at
-    from unnest(cast(:ids as uuid[]), cast(:narrations as text[])) u (id, narration)
-""")
-
-_SAVE_POSTINGS = text("""
-    insert into posting (entry_id, position, party, amount_cents)
-    select * from unnest(cast(:entries as uuid[]), cast(:positions as int[]), cast(:parties as text[]),
-                         cast(:amounts as bigint[]))
 """)
 
 _SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
@@ -111,7 +103,7 @@ async def save(tx: AsyncConnection, closing: Closing) -> None:
     )
     await _save_lines(tx, settlement.settlement_id, closing.lines)
     await _save_component_charges(tx, settlement.settlement_id, closing.lines)
-    await _save_entries(tx, about, closing)
+    await journal.save(tx, settlement.settlement_id, closing.entries, settlement.closed_at)
 
 
 async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]) -> None:
@@ -144,6 +136,8 @@ async def _save_component_charges(
             "spans": [line.charged_for for line in found],
             "days": [line.service_from for line in found],
             "lines": [line.line for line in found],
+            "taken_back": [line.cause == "reversal" for line in found],
+            "metered": [line.billing == "usage" for line in found],
         },
     )
 
@@ -168,30 +162,6 @@ def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
             line = ChargeLine.model_validate_json(document)
             found[booking_id].append(Standing((component, terms, charged_for), line, period))
     return found
-
-
-async def _save_entries(tx: AsyncConnection, about: dict[str, str], closing: Closing) -> None:
-    namespace = uuid.UUID(closing.settlement.settlement_id)
-    ids = [uuid.uuid5(namespace, f"entry {number}") for number in range(len(closing.entries))]
-    narrations = [entry.narration for entry in closing.entries]
-    await tx.execute(
-        _SAVE_ENTRIES,
-        {**about, "ids": ids, "narrations": narrations, "posted_at": closing.settlement.closed_at},
-    )
-    postings = [
-        (id_, position, posting)
-        for id_, entry in zip(ids, closing.entries, strict=True)
-        for position, posting in enumerate(entry.postings, 1)
-    ]
-    await tx.execute(
-        _SAVE_POSTINGS,
-        {
-            "entries": [id_ for id_, _, _ in postings],
-            "positions": [position for _, position, _ in postings],
-            "parties": [posting.party for _, _, posting in postings],
-            "amounts": [posting.amount_cents for _, _, posting in postings],
-        },
-    )
 
 
 async def settlements(connection: AsyncConnection, limit: int) -> list[SettlementClosed]:

@@ -33,6 +33,7 @@ def of_usage(rated: Rated, line: Line, span: Span, charged_for: str, period: str
         booking_id=rated.booking_id,
         offering_id=rated.offering_id,
         component=line.component.id,
+        billing="usage",
         terms=rated.terms.number,
         charged_for=charged_for,
         tariff_version=line.tariff_version,
@@ -53,9 +54,16 @@ def _priced(line: Line | Unrated) -> Line:
     return line
 
 
-def of_due(booking: Booking, due: Due, period: str) -> ChargeLine:
-    """Charge a flat component in the statement of a period, be it the one in which it fell due or a later."""
-    line = _charge(booking, _priced(rate_due(due)), due.terms, due.first_day, due.last_day)
+def of_due(booking: Booking, due: Due, period: str) -> ChargeLine | Unrated:
+    """Charge a flat component in the statement of a period, be it the one in which it fell due or a later.
+
+    Returns:
+        The line; or why there is no price, so that the charge is held until there are terms with one.
+    """
+    rated = rate_due(due)
+    if isinstance(rated, Unrated):
+        return rated
+    line = _charge(booking, rated, due.terms, due.first_day, due.last_day)
     german, english = _late(due.first_day, period)
     return line.model_copy(
         update={
@@ -177,9 +185,10 @@ def _charge(booking: Booking, line: Line, terms: Terms, first: dt.date, last: dt
         booking_id=confirmed.booking_id,
         offering_id=confirmed.offering_id,
         component=line.component.id,
+        billing=line.component.billing,
         terms=terms.number,
         tariff_version=line.tariff_version,
-        quantity=line.quantity,
+        quantity=line.quantity if line.quantity >= 0 else None,
         unit=line.component.unit,
         service_from=first,
         service_to=last,

@@ -14,7 +14,6 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import books, charge, measuring, meters, reckoning, settlement, store
 from .metering import (
-    Rated,
     Reading,
     Span,
     Sum,
@@ -147,16 +146,15 @@ async def charge_usage(
     records = 0
     for span in spans_ending(period):
         only = None if span.kind == "month" else await measuring.bookings_by(tx, span.kind)
-        rated, _, counted = await _rate(tx, tariffs, span, period, only, amounts)
+        rated, counted = await _rate(tx, tariffs, span, period, only, amounts)
         lines += rated.lines.values()
         held += rated.held
         records += counted if span.kind == "month" else 0
     for span, bookings in (await _again(tx, period, late)).items():
         shared = await _with_sharers(tx, tariffs, bookings)
-        rated, histories, _ = await _rate(tx, tariffs, span, period, shared, amounts)
+        rated, _ = await _rate(tx, tariffs, span, period, shared, amounts)
         standing = await books.standing_for(tx, shared, span.label)
-        components = {id_: _usage_components(found) for id_, found in histories.items()}
-        lines += reconcile(rated, standing, components)
+        lines += reconcile(rated, standing)
         held += rated.held
     await meters.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
     return UsageCharged(tuple(lines), records, tuple(held))
@@ -203,14 +201,14 @@ async def _rate(  # noqa: PLR0913 - what a rating depends on
     period: str,
     only: Collection[str] | None,
     amounts: FlatAmounts,
-) -> tuple[RatedUsage, dict[str, list[Rated]], int]:
+) -> tuple[RatedUsage, int]:
     if only is not None and not only:
-        return RatedUsage({}, ()), {}, 0
+        return RatedUsage({}, ()), 0
     sums = await measuring.sums(tx, span, only)
     by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
     for each in sums:
         by_booking[each.booking_id].append(each)
-    histories = await measuring.histories(tx, tariffs, by_booking.keys() | set(only or ()))
+    histories = await measuring.histories(tx, tariffs, by_booking)
     readings: list[Reading] = []
     pieces = []
     lost: list[Unmeasured] = []
@@ -225,20 +223,11 @@ async def _rate(  # noqa: PLR0913 - what a rating depends on
     held = [HeldUsage(each.rated, each.meter, span, each.records, _unknown(each)) for each in lost]
     if span.kind != "month":
         held = []
-    return RatedUsage(rated.lines, (*rated.held, *held)), histories, sum(each.records for each in sums)
+    return RatedUsage(rated.lines, (*rated.held, *held)), sum(each.records for each in sums)
 
 
 def _unknown(lost: Unmeasured) -> Rejected:
     return rejected("unknown_meter", meter=lost.meter)
-
-
-def _usage_components(history: Iterable[Rated]) -> set[str]:
-    return {
-        component.id
-        for rated in history
-        for component in rated.terms.tariff.components
-        if component.billing == "usage"
-    }
 
 
 def _flat_amounts(lines: Iterable[ChargeLine]) -> FlatAmounts:

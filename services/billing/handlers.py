@@ -65,6 +65,7 @@ class BillingHandler:
         amendments = [data for data in told if isinstance(data, BookingAmended)]
         if amendments:
             await store.save_amendments(tx, amendments)
+            await self._recording.amended(tx, amendments, now)
         if changes := [data for data in told if isinstance(data, BookingChanged)]:
             await store.save_changes(tx, changes)
         if breaches := [data for data in told if isinstance(data, BreachRecorded)]:

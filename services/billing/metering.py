@@ -168,18 +168,17 @@ class Sum:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """What has to be measured on its own: other than as a sum, or for a part of the span only."""
+    """What has to be measured on its own: other than as a sum, or for a part of the span only.
+
+    Attributes:
+        suffix: what tells it from others of the same component and terms; the first has none.
+    """
 
     rated: Rated
     metered: Metered
     since: dt.date
     through: dt.date
-    whole: bool
-
-    @property
-    def suffix(self) -> str:
-        """What tells the piece from others of the same component and terms."""
-        return "" if self.whole else f" {self.since}"
+    suffix: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -225,6 +224,7 @@ def plan(
     for meter in sorted({each.meter for each in sums}):
         found = [each for each in sums if each.meter == meter]
         known = False
+        seen: set[tuple[int, str]] = set()
         for rated, since, through in parts:
             having = _with_meter(history, rated, meter)
             if having is None:
@@ -239,7 +239,9 @@ def plan(
                     readings += _summed(having, metered, span, found)
                     continue
                 for begin, end in _cut(since, through, days):
-                    pieces.append(Piece(having, metered, begin, end, whole and not days))
+                    name = (having.terms.number, metered.component.id)
+                    pieces.append(Piece(having, metered, begin, end, f" {begin}" if name in seen else ""))
+                    seen.add(name)
         if not known:
             lost.append(Unmeasured(history[0], meter, sum(each.records for each in found)))
     return readings, pieces, lost

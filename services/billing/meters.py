@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -145,8 +145,7 @@ _MARK_LATE = text("""
 """)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """A usage record with the provider that reported it.
 
     Attributes:
@@ -161,6 +160,11 @@ class Reported:
     def key(self) -> Key:
         """Unique for ever."""
         return (self.source, self.record.id)
+
+    @property
+    def period(self) -> str:
+        """Its month in Berlin."""
+        return period_of(self.record.start)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -191,6 +195,14 @@ class Admissions:
                 self._known[id_] = (versions[id_], admission_of(booking))
         return {id_: self._known[id_][1] for id_ in versions}
 
+
+_TOUCHED = text("""
+    select distinct u.booking_id::text, u.period
+    from unnest(string_to_array(:bookings, E'\\x1f'), string_to_array(:periods, E'\\x1f'))
+         a (booking_id, period)
+    join usage_record u on u.booking_id = a.booking_id::uuid and u.period >= a.period
+    where u.state = 'recorded'
+""")
 
 _TAKE_LATE = text("""
     update usage_late set rated_in = :period where rated_in is null returning booking_id::text, period
@@ -233,7 +245,7 @@ async def standing(tx: AsyncConnection, reported: Sequence[Reported]) -> dict[in
     return {row[0] - 1: Standing(cast("State", row[1]), row[2]) for row in rows}
 
 
-def _columns(reported: Sequence[Reported]) -> dict[str, str]:
+def _columns(reported: Sequence[Reported]) -> dict[str, str | None]:
     records = [each.record for each in reported]
     return {
         "sources": joined([each.source for each in reported]),
@@ -244,10 +256,15 @@ def _columns(reported: Sequence[Reported]) -> dict[str, str]:
         "starts": joined([record.start.isoformat() for record in records]),
         "ends": joined([record.end.isoformat() for record in records]),
         "periods": joined([period_of(record.start) for record in records]),
-        "dimensions": joined([json.dumps(r.dimensions) if r.dimensions else None for r in records]),
-        "corrects": joined([record.corrects for record in records]),
-        "waits": joined([each.waits_for for each in reported]),
+        "dimensions": _seldom([json.dumps(r.dimensions) if r.dimensions else None for r in records]),
+        "corrects": _seldom([record.corrects for record in records]),
+        "waits": _seldom([each.waits_for for each in reported]),
     }
+
+
+def _seldom(values: list[str | None]) -> str | None:
+    """Write a column that mostly holds nothing; then it is left out, which reads the same."""
+    return joined(values) if any(values) else None
 
 
 async def parked_for(tx: AsyncConnection, booking_ids: Iterable[str]) -> list[Reported]:
@@ -298,6 +315,12 @@ async def mark_late(tx: AsyncConnection, late: Sequence[tuple[str, str]], now: d
 async def take_late(tx: AsyncConnection, period: str) -> list[tuple[str, str]]:
     """Take the marks of what must be rated again, each once; the records are to be read afterwards."""
     return sorted({(row[0], row[1]) for row in await tx.execute(_TAKE_LATE, {"period": period})})
+
+
+async def touched(tx: AsyncConnection, since: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Find the months from one on in which bookings have usage."""
+    columns = {"bookings": joined(each[0] for each in since), "periods": joined(each[1] for each in since)}
+    return [(row[0], row[1]) for row in await tx.execute(_TOUCHED, columns)]
 
 
 def record_of(row: Sequence[object]) -> UsageRecord:

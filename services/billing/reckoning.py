@@ -17,7 +17,10 @@ from .booking import Booking
 from .period import last_day_of
 
 Key = tuple[str, int, str]
-"""A component, the number of the terms that price it, what it is charged for: due once in a booking."""
+"""A component, the number of the terms that price it, what it is charged for: due once in a booking.
+
+What is prorated is charged for a span that has its days in its name: with another last day it is another due.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +47,16 @@ def reckon(
     # A later month may have been closed before this one: what stands charged for it is reckoned with as well.
     last = max([last_day_of(period), *(each.line.service_from for each in charged.values())])
     due = {key_of(each): each for each in booking.fall_due(since, last)}
-    lines = [charge.of_due(booking, each, period) for key, each in due.items() if key not in charged]
-    return lines + [_taken_back(booking, each) for key, each in charged.items() if key not in due]
+    lines: dict[Key, ChargeLine] = {}
+    for key, each in due.items():
+        if key in charged and each.part is None and not each.base:
+            continue
+        line = charge.of_due(booking, each, period)
+        stands = charged.get(key)
+        if isinstance(line, ChargeLine) and (stands is None or stands.line.amount_cents != line.amount_cents):
+            lines[key] = line
+    gone = [each for key, each in charged.items() if key not in due or key in lines]
+    return [_taken_back(booking, each) for each in gone] + list(lines.values())
 
 
 def _taken_back(booking: Booking, standing: Standing) -> ChargeLine:
@@ -74,5 +85,9 @@ def _reason(booking: Booking, standing: Standing) -> tuple[str, str]:
     end = booking.end
     if end is not None and end < standing.line.service_from:
         return f"die Buchung endete am {end:%d.%m.%Y}", f"the booking ended on {end}"
+    if end is not None and end < standing.line.service_to:
+        return f"die Buchung endet am {end:%d.%m.%Y}", f"the booking ends on {end}"
     number = booking.terms_on(standing.line.service_from).number
+    if number == standing.key[1]:
+        return "der Zeitraum ist jetzt anders geteilt", "the period is divided otherwise now"
     return f"es gilt die Änderung {number}", f"change {number} holds"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,11 +13,10 @@ from allmende.schemas.billing import (
     RefusedRecord,
     ReportUsage,
     SettleClarification,
-    UsageCancellation,
-    UsageRecord,
     UsageRecorded,
     UsageRefused,
 )
+from allmende.schemas.brokerage import BookingAmended
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
@@ -25,7 +25,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from . import lineage, meters, store, usage
 from .lineage import Cancelling, Original, Superseded
 from .meters import Key, Reported
-from .period import period_of
+from .period import period_with
 from .usage import Accepted, Outcome, Parked, Repeated
 
 _REFUSED_MOST = 250
@@ -43,37 +43,37 @@ class Recording:
         self._park_for = park_for
         self._admissions = meters.Admissions()
 
+    async def amended(
+        self, tx: AsyncConnection, amendments: Sequence[BookingAmended], now: dt.datetime
+    ) -> None:
+        """Note closed periods from the day on from which new terms hold: their usage is rated again."""
+        since = [(each.booking_id, period_with(each.effective_on)) for each in amendments]
+        pairs = await meters.touched(tx, since)
+        closed = await store.closed_periods(tx, (period for _, period in pairs))
+        await meters.mark_late(tx, usage.late(pairs, closed), now)
+
     # -- reports ----------------------------------------------------------------------------------
 
     async def record(
         self, tx: AsyncConnection, reports: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
         """Take reports in, records first; one answer for each report."""
-        entries: list[_Entry] = []
-        cancelling: list[tuple[int, Cancelling]] = []
-        outcomes: list[list[Outcome]] = []
-        for number, report in enumerate(reports):
-            data = _report(report)
-            outcomes.append([_ACCEPTED] * (len(data.records) + len(data.cancellations)))
-            sender = report.sender
-            entries += [
-                _Entry(number, place, Reported(sender, each)) for place, each in enumerate(data.records)
-            ]
-            cancelling += [(number, Cancelling(sender, each)) for each in data.cancellations]
-        for some in _rounds(entries):
-            decided = await self._take(tx, [each.reported for each in some], now)
+        reported = [Reported(each.sender, record) for each in reports for record in _report(each).records]
+        outcomes: list[Outcome] = [_ACCEPTED] * len(reported)
+        for places in _rounds(reported):
+            decided = await self._take(tx, [reported[place] for place in places], now)
             for place, outcome in decided.items():
-                outcomes[some[place].number][some[place].place] = outcome
-        if cancelling:
-            decided_ = await self._cancel(tx, [each for _, each in cancelling], now)
-            places = Counter({n: len(_report(each).records) for n, each in enumerate(reports)})
-            for (number, _), outcome in zip(cancelling, decided_, strict=True):
-                outcomes[number][places[number]] = outcome
-                places[number] += 1
-        return [
-            Outgoing(_told(_report(report), each), cause=report)
-            for report, each in zip(reports, outcomes, strict=True)
-        ]
+                outcomes[places[place]] = outcome
+        cancelling = [Cancelling(each.sender, one) for each in reports for one in _report(each).cancellations]
+        cancelled = iter(await self._cancel(tx, cancelling, now) if cancelling else ())
+        recorded = iter(outcomes)
+        facts = []
+        for each in reports:
+            data = _report(each)
+            own = list(itertools.islice(recorded, len(data.records)))
+            own += itertools.islice(cancelled, len(data.cancellations))
+            facts.append(Outgoing(_told(data, own), cause=each))
+        return facts
 
     async def _take(
         self, tx: AsyncConnection, reported: Sequence[Reported], now: dt.datetime
@@ -94,7 +94,7 @@ class Recording:
         outcomes, moved = await self._look_closer(tx, {place: reported[place] for place in others})
         # Sorted by the key, so that two processes with overlapping batches wait for each other in one order.
         new = [(place, reported[place]) for place in plain]
-        new += [(place, each) for place, each in moved.items() if place not in outcomes]
+        new += moved.items()
         new.sort(key=lambda each: each[1].key)
         known = await meters.take(tx, [each for _, each in new], until=now + self._park_for, now=now)
         stood = [new[each] for each in known]
@@ -104,15 +104,16 @@ class Recording:
         for n, (place, each) in enumerate(stood):
             if standing[n].state != "refused":
                 outcomes[place] = _of_known(each, same=standing[n].same)
-        outcomes |= {
-            place: Parked(each.waits_for, rejected("unknown_record"))
-            for place, each in moved.items()
-            if place not in outcomes and each.waits_for
-        }
-        taken = [moved.get(place, each) for place, each in enumerate(reported)]
-        counting = [each for place, each in enumerate(taken) if place not in outcomes]
-        unclear = [each for place, each in enumerate(reported) if _is_conflict(outcomes.get(place))]
-        await lineage.clarify(tx, [(each.source, each.record) for each in unclear], now)
+        counting = reported
+        if outcomes or moved:
+            outcomes |= {
+                place: Parked(each.waits_for, rejected("unknown_record"))
+                for place, each in moved.items()
+                if place not in outcomes and each.waits_for
+            }
+            unclear = [each for place, each in enumerate(reported) if _is_conflict(outcomes.get(place))]
+            await lineage.clarify(tx, [(each.source, each.record) for each in unclear], now)
+            counting = [each for place, each in enumerate(reported) if place not in outcomes]
         await self._count(tx, counting, now)
         return outcomes
 
@@ -132,7 +133,7 @@ class Recording:
         for place, outcome in zip(left, decided, strict=True):
             match outcome:
                 case Parked(waits_for=waits_for):
-                    moved[place] = dataclasses.replace(reported[place], waits_for=waits_for)
+                    moved[place] = reported[place]._replace(waits_for=waits_for)
                 case Accepted():
                     moved[place] = reported[place]
                 case Rejected():
@@ -145,14 +146,14 @@ class Recording:
     ) -> list[Accepted | Parked | Rejected]:
         """Decide records by all that is known, and keep it so until this transaction ends."""
         originals = await lineage.lock(
-            tx, ((each.source, each.record.corrects) for each in reported if each.record.corrects)
+            tx, (_original(each) for each in reported if each.record.corrects is not None)
         )
         decided: list[Accepted | Parked | Rejected] = []
         for start in range(0, len(reported), meters.SLICE):
             some = reported[start : start + meters.SLICE]
             bookings = await store.load_bookings(tx, (each.record.booking_id for each in some))
             for each in some:
-                original = originals.get((each.source, each.record.corrects or ""))
+                original = originals.get(_original(each))
                 outcome = usage.decide(
                     each.record,
                     each.source,
@@ -162,17 +163,14 @@ class Recording:
                 if original and isinstance(outcome, Accepted):
                     # A second correction in the same batch finds it replaced.
                     replaced = dataclasses.replace(original, state="corrected")
-                    originals[each.source, each.record.corrects or ""] = replaced
+                    originals[_original(each)] = replaced
                 decided.append(outcome)
         return decided
 
     async def _count(self, tx: AsyncConnection, counting: Sequence[Reported], now: dt.datetime) -> None:
         """Let records count from now on, and what they correct no longer; note closed periods."""
         corrections = [each for each in counting if each.record.corrects is not None]
-        superseded = [
-            Superseded((each.source, each.record.corrects or ""), "corrected", each.record.id)
-            for each in corrections
-        ]
+        superseded = [Superseded(_original(each), "corrected", each.record.id) for each in corrections]
         await self._supersede(tx, superseded, now, counting)
 
     @staticmethod
@@ -186,13 +184,13 @@ class Recording:
         originals = await lineage.lock(tx, (each.key for each in superseded))
         gone = [(each.booking_id, each.period) for each in originals.values()]
         # Until this transaction ends no closing of these periods begins, and none is under way.
-        periods = {period for _, period in gone} | {period_of(each.record.start) for each in counting}
+        periods = {period for _, period in gone} | {each.period for each in counting}
         if not periods:
             return
         closed = await store.closed_periods(tx, periods)
         await lineage.supersede(tx, superseded, now)
         if closed:
-            come = [(each.record.booking_id, period_of(each.record.start)) for each in counting]
+            come = [(each.record.booking_id, each.period) for each in counting]
             await meters.mark_late(tx, usage.late([*gone, *come], closed), now)
 
     async def _cancel(
@@ -264,7 +262,7 @@ class Recording:
                 case Accepted():
                     resolved.append((each, "recorded"))
                 case Parked(waits_for=waits_for) if not overdue:
-                    resolved.append((dataclasses.replace(each, waits_for=waits_for), "parked"))
+                    resolved.append((each._replace(waits_for=waits_for), "parked"))
                 case Parked(refusal=refusal) | (Rejected() as refusal):
                     resolved.append((each, "refused"))
                     refused.append((each, refusal))
@@ -318,46 +316,33 @@ class Recording:
         return Outgoing(settled, cause=message, subject=str(number), parties={Audience.PROVIDER: provider})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Entry:
-    """A record of a batch, with the number of its report and its place there."""
-
-    number: int
-    place: int
-    reported: Reported
-
-    @property
-    def original(self) -> Key | None:
-        corrects = self.reported.record.corrects
-        return None if corrects is None else (self.reported.source, corrects)
-
-
-def _rounds(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+def _rounds(reported: Sequence[Reported]) -> Iterator[Sequence[int]]:
     """Divide a batch: in a round each id stands once, and a correction is in a later one than its original.
 
     Nearly always that is one round. Records that correct each other in a circle are taken as they come.
+
+    Returns:
+        The places of each round.
     """
-    left = entries
+    left: Sequence[int] = range(len(reported))
     while left:
-        keys = [each.reported.key for each in left]
-        several = set(keys)
-        if len(several) == len(keys) and all(each.reported.record.corrects is None for each in left):
+        keys = {reported[place].key for place in left}
+        originals = {each: _original(reported[each]) for each in left if reported[each].record.corrects}
+        if len(keys) == len(left) and not originals:
             yield left
             return
-        seen: set[Key] = set()
-        some, later = [], []
-        for each, key in zip(left, keys, strict=True):
-            if key in seen or (each.original in several):
-                later.append(each)
-            else:
-                seen.add(key)
-                some.append(each)
-        if not some:
-            first = dict(zip(reversed(keys), reversed(left), strict=True))
-            some = [each for each in left if first[each.reported.key] is each]
-            later = [each for each in left if first[each.reported.key] is not each]
-        yield some
-        left = later
+        first: dict[Key, int] = {}
+        for place in left:
+            first.setdefault(reported[place].key, place)
+        some = [place for place in first.values() if originals.get(place) not in keys]
+        yield (some := some or list(first.values()))
+        taken = set(some)
+        left = [place for place in left if place not in taken]
+
+
+def _original(reported: Reported) -> Key:
+    """The record that a correction replaces."""
+    return (reported.source, reported.record.corrects or "")
 
 
 def _report(message: Incoming) -> ReportUsage:
@@ -398,13 +383,8 @@ def _cancelled(decided: Iterable[tuple[Cancelling, lineage.Standing]]) -> list[S
 
 def _told(report: ReportUsage, outcomes: Sequence[Outcome]) -> UsageRecorded:
     """Answer a report; the sentences are left out where they would not fit into a message."""
-    each_given: list[UsageRecord | UsageCancellation] = [*report.records, *report.cancellations]
     kinds = Counter(map(type, outcomes))
-    refused = tuple(
-        _refused(given.id, outcome)
-        for given, outcome in zip(each_given, outcomes, strict=True)
-        if isinstance(outcome, Rejected)
-    )
+    refused = _refused_of(report, outcomes) if kinds[Rejected] else ()
     told = UsageRecorded(
         accepted=kinds[Accepted], repeated=kinds[Repeated], parked=kinds[Parked], refused=refused
     )
@@ -412,6 +392,15 @@ def _told(report: ReportUsage, outcomes: Sequence[Outcome]) -> UsageRecorded:
         return told
     silent = {"message_de": "", "message_en": ""}
     return told.model_copy(update={"refused": tuple(each.model_copy(update=silent) for each in refused)})
+
+
+def _refused_of(report: ReportUsage, outcomes: Sequence[Outcome]) -> tuple[RefusedRecord, ...]:
+    ids = [each.id for each in report.records] + [each.id for each in report.cancellations]
+    return tuple(
+        _refused(id_, outcome)
+        for id_, outcome in zip(ids, outcomes, strict=True)
+        if isinstance(outcome, Rejected)
+    )
 
 
 def _refused(record_id: str, reason: Rejected) -> RefusedRecord:
@@ -440,7 +429,7 @@ def _alerts(refused: Iterable[tuple[Reported, Rejected]]) -> list[Outgoing]:
     for each, reason in refused:
         if reason.code in usage.ALERTS:
             record = each.record
-            counted[each.source, reason.code, record.booking_id, record.meter, period_of(record.start)] += 1
+            counted[each.source, reason.code, record.booking_id, record.meter, each.period] += 1
     return [
         Outgoing(
             usage.alert(provider, code, booking_id, meter, period, records),

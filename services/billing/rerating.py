@@ -82,23 +82,15 @@ def _held(rated: Rated, line: Unrated, span: Span) -> HeldUsage:
     return HeldUsage(rated, line.component.measure or line.component.id, span, records, line.reason)
 
 
-def reconcile(
-    rated: RatedUsage, standing: Mapping[str, Iterable[Standing]], usage_components: Mapping[str, set[str]]
-) -> list[ChargeLine]:
+def reconcile(rated: RatedUsage, standing: Mapping[str, Iterable[Standing]]) -> list[ChargeLine]:
     """Bring what stands charged for a span in line with what it comes to now.
 
     Args:
         rated: what the span comes to now.
-        standing: by booking, everything that stands charged for the span.
-        usage_components: by booking, the components that charge usage; others are not looked at.
+        standing: by booking, the usage that stands charged for the span.
     """
-    charged = {
-        (booking_id, each.key): each
-        for booking_id, found in standing.items()
-        for each in found
-        if each.key[0] in usage_components.get(booking_id, set())
-    }
-    held = {(each.rated.booking_id, each.meter) for each in rated.held}
+    charged = {(booking_id, each.key): each for booking_id, found in standing.items() for each in found}
+    held = {each.rated.booking_id for each in rated.held}
     lines = []
     for key, line in rated.lines.items():
         before = charged.get(key)
@@ -107,7 +99,7 @@ def reconcile(
         elif not _same(before.line, line):
             lines += [_taken_back(before), line]
     for key, before in charged.items():
-        if key not in rated.lines and not _is_held(before, held):
+        if key not in rated.lines and key[0] not in held:
             lines.append(_taken_back(before))
     return lines
 
@@ -118,10 +110,6 @@ def _same(before: ChargeLine, line: ChargeLine) -> bool:
         line.quantity,
         line.tariff_version,
     )
-
-
-def _is_held(standing: Standing, held: set[tuple[str, str]]) -> bool:
-    return any(booking_id == standing.line.booking_id for booking_id, _ in held)
 
 
 def _taken_back(standing: Standing) -> ChargeLine:

@@ -73,7 +73,7 @@ def decide(
     if not _has_meter(terms.tariff, record.meter):
         return Parked("meter", rejected("unknown_meter", meter=record.meter))
     counted = {record.meter: record.quantity}
-    if refusal := refuse_amount(terms.tariff, terms.consumer_class, "usage", counted):
+    if refusal := refuse_amount(terms.tariff, terms.known, "usage", counted, day):
         return refusal
     return Accepted() if record.corrects is None else supersede(record.corrects, original)
 
@@ -163,14 +163,14 @@ def admission_of(booking: Booking) -> Admission:
         terms = booking.terms_on(since)
         measures = {c.measure for c in terms.tariff.components if c.billing == "usage" and c.measure}
         for meter in measures:
-            meters[meter].append(Span(midnight(since), midnight(until), _plausible(terms, meter)))
+            meters[meter].append(Span(midnight(since), midnight(until), _plausible(terms, meter, since)))
     return Admission(booking.confirmed.provider, {meter: tuple(spans) for meter, spans in meters.items()})
 
 
-def _plausible(terms: Terms, meter: str) -> Decimal:
+def _plausible(terms: Terms, meter: str, day: dt.date) -> Decimal:
     for digits in range(15, -9, -3):
         quantity = Decimal(1).scaleb(digits)
-        if refuse_amount(terms.tariff, terms.consumer_class, "usage", {meter: quantity}) is None:
+        if refuse_amount(terms.tariff, terms.known, "usage", {meter: quantity}, day) is None:
             return quantity
     return Decimal(0)
 

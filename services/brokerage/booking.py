@@ -24,7 +24,7 @@ from allmende.schemas.money import plain
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.tariffs.order import refuse_amount, refuse_order
 from allmende.tariffs.order_form import refuse_details
-from allmende.tariffs.terms import refuse_class, tariff_on
+from allmende.tariffs.terms import order_attributes, refuse_class, tariff_on
 
 from . import lifecycle
 from .lifecycle import Phase
@@ -293,12 +293,12 @@ def agree(  # noqa: PLR0913 - the terms of a booking
     if tariff is None:
         return rejected("no_tariff_on_day", "start", day=priced_on, plan=plan.plan_id)
     consumer_class = consumer.classes.get(tariff.class_scheme) if tariff.class_scheme else None
+    known = order_attributes(consumer.member, consumer_class, details)
     refusal = (
-        refuse_class(tariff, consumer_class)
+        refuse_class(tariff, known, priced_on)
         or refuse_order(plan, quantities)
         or refuse_details(plan, details)
-        or refuse_amount(tariff, consumer_class, "one_time", quantities)
-        or refuse_amount(tariff, consumer_class, "limit", quantities)
+        or refuse_amount(tariff, known, "one_time", quantities, priced_on)
     )
     if refusal is not None:
         return refusal

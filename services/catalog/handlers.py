@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,7 @@ from allmende.schemas.catalog import (
     DiscardDraft,
     DraftDiscarded,
     DraftOffering,
+    Offering,
     OfferingDrafted,
     OfferingHidden,
     OfferingPublished,
@@ -32,7 +33,7 @@ from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from . import attachment, index, offering, shelf, store, visibility
+from . import attachment, derived, index, offering, shelf, store, visibility
 from .listing import listing_of
 from .offering import Changed, Command, Listed
 from .store import Told
@@ -52,7 +53,7 @@ class CatalogHandler:
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
         """Load every offering the batch names, decide in order, write once."""
-        listed = await store.load(tx, map(_offering_id, messages))
+        listed = await store.load(tx, _named(messages))
         counts = any(not isinstance(message.data, _QUIET) for message in messages)
         batch = _Batch(self._register, listed, await store.count_on(tx) if counts else 0, now)
         facts = []
@@ -121,7 +122,13 @@ class _Batch:
         """Decide one command and remember what it changes."""
         offering_id, command = _offering_id(message), _command(message)
         before = self.listed.get(offering_id)
-        fact = offering.decide(before, command, message.sender, self.now, self.position + 1)
+
+        def resolve(document: Offering, published: Offering | None) -> Offering | Rejected:
+            sender = next((each for each in self.register.members if each.id == message.sender), None)
+            borne = visibility.marks_of(message.sender, sender.classes if sender is not None else {})
+            return derived.resolve(document, published, self.listed, borne, self.now.date())
+
+        fact = offering.decide(before, command, message.sender, self.now, self.position + 1, resolve=resolve)
         if isinstance(fact, Rejected):
             return [refuse(message, fact)]
         if isinstance(fact, (OfferingDrafted, DraftDiscarded)):
@@ -175,6 +182,14 @@ class _Batch:
         kept = [each for each in self.changed.values() if each is not None and each.position in touched]
         listings = [listing_of(each, self.now.date()) for each in kept if _found(each)]
         await index.save(tx, listings, [each.offering.offering_id for each in kept if not _found(each)])
+
+
+def _named(messages: Sequence[Incoming]) -> Iterator[str]:
+    """The offerings that are decided on, and those whose prices they take."""
+    for message in messages:
+        yield _offering_id(message)
+        if isinstance(message.data, (DraftOffering, PublishOffering)):
+            yield from derived.sources_of(message.data.offering)
 
 
 def _found(listed: Listed) -> bool:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from allmende.schemas.catalog import (
@@ -74,8 +74,23 @@ class Listed:
     draft: Offering | None = None
 
 
-def decide(
-    listed: Listed | None, command: Command, sender: str, now: dt.datetime, position: int
+Resolve = Callable[[Offering, Offering | None], Offering | Rejected]
+"""Takes prices from other lists that a document asks for, beside what is published of it now."""
+
+
+def as_it_is(offering: Offering, _published: Offering | None) -> Offering:
+    """Leave a document as it is."""
+    return offering
+
+
+def decide(  # noqa: PLR0913 - what a decision depends on
+    listed: Listed | None,
+    command: Command,
+    sender: str,
+    now: dt.datetime,
+    position: int,
+    *,
+    resolve: Resolve = as_it_is,
 ) -> Kept | Changed | Rejected:
     """Decide one command.
 
@@ -85,12 +100,17 @@ def decide(
         sender: who asks.
         now: the moment of the decision.
         position: what the next change of the catalogue is counted as.
+        resolve: how prices are taken from other lists.
     """
-    match command:
-        case PublishOffering():
-            return publish(listed, command.offering, sender, now, position)
-        case DraftOffering():
-            return draft(listed, command.offering, sender, now)
+    if isinstance(command, PublishOffering | DraftOffering):
+        resolved = resolved_of(listed, command.offering, sender, resolve)
+        if isinstance(resolved, Rejected):
+            return resolved
+        if isinstance(command, PublishOffering):
+            return publish(listed, resolved, sender, now, position)
+        # A draft goes on to ask for a price: that is taken when it is published.
+        kept = draft(listed, resolved, sender, now)
+        return kept if isinstance(kept, Rejected) else kept.model_copy(update={"offering": command.offering})
     if not command.offering_id.startswith(f"{sender}/"):
         return rejected("not_your_offering", "offering_id", offering=command.offering_id, member=sender)
     if listed is None:
@@ -104,6 +124,15 @@ def decide(
             return resume(listed, now, position)
         case RetireOffering():
             return retire(listed, now, position)
+
+
+def resolved_of(
+    listed: Listed | None, offering: Offering, provider: str, resolve: Resolve
+) -> Offering | Rejected:
+    """The document with all its prices. Only its provider is told why one cannot be taken."""
+    if offering.provider != provider:
+        return offering
+    return resolve(offering, listed.offering if listed is not None and listed.revision else None)
 
 
 def draft(

@@ -33,7 +33,7 @@ def decimals(amounts: Mapping[str, int | str]) -> dict[str, Decimal]:
 def component(price: str | Price = "1.00", per: str = "1", **changes: Any) -> Component:
     """A meter at so many euro; `billing="one_time"` with a measure of the order form charges once."""
     given: dict[str, Any] = {"id": "hours", "title": "Stunden", "billing": "usage", "measure": "hours"}
-    if "price_by_class" not in changes:
+    if not {"price_by_class", "prices"} & changes.keys():
         given["price"] = PerUnit(amount=Decimal(price), per=Decimal(per)) if isinstance(price, str) else price
     return Component(**{**given, "unit": "h", **changes})
 

@@ -3,9 +3,11 @@
 Only for documents whose prices are whole cents and whose quantities are whole numbers.
 """
 
+import calendar
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 from allmende.schemas.brokerage import (
     Agreement,
@@ -36,8 +38,25 @@ def cents(component: Component, quantity: int) -> int:
     return int(component.price.amount * 100) * quantity
 
 
+def part(price: int, days: int, of: int) -> int:
+    return int((Decimal(price) * days / of).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def days_in(kind: str, day: dt.date) -> int:
+    year = day.year
+    february = 28 + calendar.isleap(year)
+    if kind == "year":
+        return 337 + february
+    if kind == "quarter":
+        return [62 + february, 91, 92, 92][(day.month - 1) // 3]
+    return calendar.monthrange(year, day.month)[1]
+
+
 def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, str]]:
-    """Cents by component and by the month in which they fall due, walking through the booking's days."""
+    """Cents by component and by the month in which they fall due, walking through the booking's days.
+
+    What is prorated by days costs on each day what that day adds to the rounded cost of the days before it.
+    """
     (confirmed,) = [fact for fact in facts if isinstance(fact, BookingConfirmed)]
     changes = sorted((f for f in facts if isinstance(f, BookingChanged)), key=lambda change: change.number)
     due: Counter[tuple[str, str]] = Counter()
@@ -48,6 +67,10 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
     )
     end = numbered[-1].end if numbered else confirmed.end
     seen: set[tuple[str, object]] = set()
+    in_full: set[tuple[str, object]] = set()
+    begun_on: dict[str, dt.date] = {}
+    running: dict[str, int] = {}
+    before: Agreement | None = None
     day, plan_before = confirmed.start, confirmed.plan_id
     while day <= through and (end is None or day <= end):
         agreed = agreed_on(facts, day)
@@ -59,6 +82,8 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
         }
         fresh = {kind for kind, which in begun.items() if (kind, which) not in seen}
         seen |= set(begun.items())
+        begun_on |= {kind: day for kind in begun if kind in fresh or agreed is not before}
+        running_before, running = {} if before is None else running, {}
         for component in agreed.tariff.components:
             booked = int(agreed.quantities.get(component.measure, 0)) if component.measure else 1
             is_due = (
@@ -66,9 +91,19 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
                 or (component.billing == "one_time" and "total" in fresh)
                 or (component.billing == "on_plan_change" and agreed.plan_id != plan_before)
             )
-            if is_due and booked:
+            kind = component.period or ""
+            if component.proration == "day":
+                if booked and (component.id, begun[kind]) not in in_full:
+                    nth = 0 if kind in fresh else running_before.get(component.id, 0)
+                    running[component.id] = nth + 1
+                    price, of = cents(component, booked), days_in(kind, day)
+                    due[component.id, begun_on[kind].isoformat()[:7]] += part(price, nth + 1, of) - part(
+                        price, nth, of
+                    )
+            elif is_due and booked:
                 due[component.id, day.isoformat()[:7]] += cents(component, booked)
-        plan_before = agreed.plan_id
+                in_full.add((component.id, begun.get(kind)))
+        before, plan_before = agreed, agreed.plan_id
         day += ONE_DAY
     return due
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from support import booking_examples
 
-from allmende.schemas import registry
+from allmende.schemas import chain, registry
 from allmende.schemas.attachments import (
     AttachmentPart,
     AttachmentReceived,
@@ -88,6 +88,14 @@ from allmende.schemas.catalog import (
 from allmende.schemas.conditions import Circle, Conditions, Pool
 from allmende.schemas.contract import Contract
 from allmende.schemas.envelope import seal
+from allmende.schemas.journal import (
+    GENESIS,
+    ExportJournal,
+    JournalEntry,
+    JournalPage,
+    JournalPosting,
+    VerifyJournal,
+)
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import Land, MemberRegister, RegisteredMember
 from allmende.schemas.rejections import Rejected, Rejection, rejected
@@ -328,6 +336,34 @@ def usage_record(number: int = 1, booking_id: str = BOOKING_ID) -> UsageRecord:
         start=start,
         end=start + dt.timedelta(days=1),
     )
+
+
+def journal_entry() -> JournalEntry:
+    """The first entry of the ledger, chained."""
+    payer, payee = CONSUMER, PROVIDER
+    accounts = (
+        (f"{payer}:aufwendungen:leistungen", 27_200),
+        (f"{payer}:verbindlichkeiten:{payee}", -27_200),
+        (f"{payee}:forderungen:{payer}", 27_200),
+        (f"{payee}:erträge:leistungen", -27_200),
+    )
+    entry = JournalEntry(
+        sequence=1,
+        entry_id=BOOKING_ID,
+        date=dt.date(2026, 4, 30),
+        booked_at=NOW,
+        kind="charge",
+        narration=f"Leistungen {PERIOD}: {payer} an {payee}",
+        reference=f"{PERIOD}/charge/{payer}/{payee}",
+        settlement_id=BOOKING_ID,
+        reverses=None,
+        reason=None,
+        numbers={payer: "2026/000001", payee: "2026/000001"},
+        postings=tuple(JournalPosting(account=name, amount_cents=cents) for name, cents in accounts),
+        previous_hash=GENESIS,
+        hash=GENESIS,
+    )
+    return entry.model_copy(update={"hash": chain.hash_of(entry)})
 
 
 def settlement() -> SettlementClosed:
@@ -663,6 +699,14 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
     "billing.statement.show": (
         lambda: ShowStatement(period=PERIOD),
         lambda: Statement(statement=statement(), lines=(charge_line(),), next_after=None),
+    ),
+    "billing.journal.export": (
+        lambda: ExportJournal(period=PERIOD),
+        lambda: JournalPage(entries=(journal_entry(),), total=1, next_after=None),
+    ),
+    "billing.journal.verify": (
+        lambda: VerifyJournal(head=journal_entry().hash),
+        lambda: chain.verify([journal_entry()], head=journal_entry().hash),
     ),
 }
 

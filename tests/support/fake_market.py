@@ -11,6 +11,7 @@ from support import examples
 
 from allmende.client.bookings import BookingRoom
 from allmende.client.correspondence import CorrespondenceRoom
+from allmende.client.ledger import LedgerRoom
 from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
 from allmende.client.room import M
@@ -36,7 +37,7 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom):
+class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"

@@ -5,14 +5,17 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import component, decimals, tariff
 from support.histories import day, flat, on_change
+from support.pricing import priced
 
-from allmende.schemas.tariff import Tariff
+from allmende.schemas.tariff import AmountRule, PercentOf, Rounding, Tariff
+from allmende.tariffs.rating import rate_due
 from allmende.tariffs.recurrence import Due, Terms, fall_due, recurs, terms_on
 
 EVERY = tariff(
@@ -140,6 +143,161 @@ def test_what_recurs_does_so_by_month_quarter_or_year() -> None:
     once = tariff(component("1"), flat("1", "total"))
     assert not recurs([terms(by=once)])
     assert recurs([terms(by=once), terms(1, by=tariff(flat("1", "year")))])
+
+
+DAILY = tariff(flat("31.00", "month", proration="day"), flat("366.00", "year", "year", proration="day"))
+
+
+def test_a_prorated_component_is_charged_for_its_days() -> None:
+    assert found([terms(by=DAILY)], "2026-11-15", "2027-01-10") == [
+        "base 2026-11 (2026-11-15/2026-11-30) 2026-11-15–2026-11-30",
+        "base 2026-12 2026-12-01–2026-12-31",
+        "base 2027-01 (2027-01-01/2027-01-10) 2027-01-01–2027-01-10",
+        "year 2026 (2026-11-15/2026-12-31) 2026-11-15–2026-12-31",
+        "year 2027 (2027-01-01/2027-01-10) 2027-01-01–2027-01-10",
+    ]
+
+
+def parts(history: Sequence[Terms], end: str | None = None) -> list[tuple[str, int, int, int, int]]:
+    until = day(end) if end else None
+    due = fall_due(
+        history, history[0].valid_from, until, since=history[0].valid_from, through=day("2028-12-31")
+    )
+    return [
+        (each.component.id, each.terms.number, each.part.count, each.part.of, each.part.before)
+        for each in due
+        if each.part is not None
+    ]
+
+
+def test_terms_that_change_within_a_period_charge_their_own_days() -> None:
+    by = tariff(flat("31.00", "month", proration="day"))
+    history = [terms(0, "2028-02-10", by=by), terms(1, "2028-02-21", by=by), terms(2, "2028-02-28", by=by)]
+    assert parts(history, "2028-02-29") == [
+        ("base", 0, 11, 29, 0),
+        ("base", 1, 7, 29, 11),
+        ("base", 2, 2, 29, 18),
+    ]
+    overruled = [terms(0, "2028-02-10", by=by), terms(1, "2028-02-21", by=by), terms(2, "2028-02-15", by=by)]
+    assert parts(overruled, "2028-02-29") == [("base", 0, 5, 29, 0), ("base", 2, 15, 29, 5)]
+    nothing_between = [history[0], terms(1, "2028-02-21", by=tariff(on_change("1"))), history[2]]
+    assert parts(nothing_between, "2028-02-29") == [("base", 0, 11, 29, 0), ("base", 2, 2, 29, 0)]
+
+
+def test_begun_months_belong_to_the_terms_of_the_first_day_in_them() -> None:
+    by = tariff(flat("120.00", "year", proration="month"))
+    history = [terms(0, "2028-02-10", by=by), terms(1, "2028-06-21", by=by), terms(2, "2028-10-01", by=by)]
+    assert parts(history, "2028-10-01") == [
+        ("base", 0, 5, 12, 0),
+        ("base", 1, 3, 12, 5),
+        ("base", 2, 1, 12, 8),
+    ]
+    assert found(history, "2028-02-10", "2028-10-01", through="2028-12-31") == [
+        "base 2028 (2028-02/2028-06) 2028-02-10–2028-06-30",
+        "base 2028 (2028-07/2028-09) 2028-07-01–2028-09-30",
+        "base 2028 (2028-10/2028-10) 2028-10-01–2028-10-01",
+    ]
+
+
+def test_what_counts_in_full_is_not_charged_again_by_days() -> None:
+    full, daily = tariff(flat("1", "month")), tariff(flat("1", "month", proration="day"))
+    to_daily = [terms(0, "2028-02-01", by=full), terms(1, "2028-02-11", by=daily)]
+    assert parts(to_daily, "2028-03-31") == [("base", 1, 31, 31, 0)]
+    to_full = [terms(0, "2028-02-01", by=daily), terms(1, "2028-02-11", by=full)]
+    assert found(to_full, "2028-02-01", "2028-03-31", through="2028-12-31") == [
+        "base 2028-02 (2028-02-01/2028-02-10) 2028-02-01–2028-02-10",
+        "base 2028-03 2028-03-01–2028-03-31",
+    ]
+
+
+FEE = component(
+    PercentOf(percent=Decimal(10), of=("base", "size")),
+    id="fee",
+    title="Zuschlag",
+    billing="fixed",
+    period="month",
+    measure=None,
+    unit="EUR",
+)
+
+
+def test_a_percentage_falls_due_with_what_it_is_of() -> None:
+    by = tariff(flat("7.00", "month"), flat("1.00", "month", "size", measure="cores", proration="day"), FEE)
+    history = [terms(0, "2028-02-10", by=by)]
+    due = fall_due(history, day("2028-02-10"), None, since=day("2028-02-10"), through=day("2028-03-31"))
+    told = [
+        (
+            each.component.id,
+            each.charged_for,
+            [base.component.id for base in each.base],
+            priced(rate_due(each)).amount_cents,
+        )
+        for each in due
+        if each.base
+    ]
+    assert told == [
+        ("fee", "2028-02", ["base"], 70),
+        ("fee", "2028-02 (2028-02-10/2028-02-29)", ["size"], 28),
+        ("fee", "2028-03", ["base", "size"], 110),
+    ]
+
+
+PRICES = st.decimals(0, 1000, places=3).map(str)
+
+
+@given(
+    PRICES,
+    st.sampled_from(["month", "quarter", "year"]),
+    st.sampled_from(["day", "month"]),
+    st.lists(st.integers(0, 366), max_size=6),
+    st.integers(0, 400),
+    st.sampled_from(
+        [None, AmountRule(at_least=Decimal(5)), AmountRule(round=Rounding(to=Decimal("0.05"), mode="up"))]
+    ),
+)
+def test_a_period_split_by_terms_sums_to_the_whole(
+    price: str, period: str, unit: str, changes: list[int], days: int, rule: AmountRule | None
+) -> None:
+    start = day("2027-11-17")
+    by = tariff(flat(price, period, proration=unit, amount=rule))
+    whole = [Terms(0, start, "a", by, None, {})]
+    split = whole + [
+        Terms(number, start + dt.timedelta(days=change), "a", by, None, {})
+        for number, change in enumerate(sorted(changes), 1)
+    ]
+    end = start + dt.timedelta(days=days)
+    sums: list[dict[str, tuple[int, Fraction]]] = []
+    for history in (whole, split):
+        by_period: dict[str, tuple[int, Fraction]] = {}
+        for each in fall_due(history, start, end, since=start, through=end):
+            assert each.part is not None
+            name = each.charged_for.split(" ")[0]
+            cents, share = by_period.get(name, (0, Fraction(0)))
+            cents += priced(rate_due(each)).amount_cents
+            by_period[name] = cents, share + Fraction(each.part.count, each.part.of)
+        sums.append(by_period)
+    assert sums[0] == sums[1]
+
+
+def test_the_story_tells_the_part_and_where_rounding_together_matters() -> None:
+    by = tariff(flat("0.005", "month", proration="day"))
+    history = [terms(0, "2026-04-01", by=by), terms(1, "2026-04-11", by=by)]
+    first, second = (
+        priced(rate_due(each))
+        for each in fall_due(
+            history, day("2026-04-01"), None, since=day("2026-04-01"), through=day("2026-04-30")
+        )
+    )
+    assert first.trace_de == (
+        "1 Monat × 0,005 € je Monat × 10 von 30 Tagen, Tarif Version 1 = 0,00 €"
+        "; für 2026-04 (2026-04-01/2026-04-10)"
+    )
+    assert second.amount_cents == 1, "a third of half a cent is nothing, half a cent is one"
+    assert second.trace_en == (
+        "1 Monat × €0.005 per Monat × 20 of 30 days, tariff version 1 = €0.00"
+        "; rounded together with 10 days before: €0.01"
+        "; for 2026-04 (2026-04-11/2026-04-30); terms since 2026-04-11 (change 1)"
+    )
 
 
 DAYS = st.dates(dt.date(2020, 1, 1), dt.date(2026, 12, 31))

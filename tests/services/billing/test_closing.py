@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -21,7 +22,7 @@ from allmende.schemas.billing import (
     UsageRecorded,
 )
 from allmende.servicekit.messages import Incoming
-from allmende.services.billing import store
+from allmende.services.billing import lineage, store
 from allmende.services.billing.handlers import BillingHandler
 
 EARLY, LATE = 10, 10
@@ -78,11 +79,19 @@ async def race(processes: list[Desk], seed: int = 4) -> tuple[int, SettlementClo
 async def test_what_is_acknowledged_is_in_the_settlement_and_nothing_else(desk: NewDesk) -> None:
     processes = await desks(desk)
     accepted, settled = await race(processes)
-    assert settled.usage_records == accepted
-    assert settled.charges_cents == 100 * accepted
+    assert accepted == 36, "usage comes at any time"
+    assert settled.charges_cents == 100 * settled.usage_records
+    assert EARLY / 2 < settled.usage_records <= 3 * LATE, "some came before, some after the closing"
+    assert settled.usage_records + await late_marks(processes[0]) == accepted
     refused = Counter(code for each in processes for code in codes(each.told))
-    assert EARLY / 2 < accepted <= 3 * LATE, "some came before, some after the closing"
-    assert refused["period_closed"] > 0
+    assert refused["period_closed"] > 0, "levies came too late"
+
+
+async def late_marks(desk: Desk) -> int:
+    [(count,)] = await desk.rows(
+        "select count(*) from usage_late where rated_in is null and period = '2026-04'"
+    )
+    return int(str(count))
 
 
 async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
@@ -93,15 +102,15 @@ async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
     monkeypatch.setattr(store, "_CLOSED_SHARED", text(statement.replace("for share", "")))
     reporting, closer = await desks(desk, 2)
     await reporting.take(command("lrz", report(record("early")), 4))
-    save_records = store.save_records
+    supersede = lineage.supersede
     decided, go_on = asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object, **named: object) -> None:
         decided.set()
         await go_on.wait()
-        await save_records(*arguments, **named)  # type: ignore[arg-type]
+        await supersede(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "save_records", hesitating)
+    monkeypatch.setattr(lineage, "supersede", hesitating)
     task = asyncio.create_task(reporting.take(command("lrz", report(), 5)))
     await decided.wait()
     async with asyncio.timeout(20):
@@ -111,6 +120,7 @@ async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
     assert isinstance(answer.data, UsageRecorded)
     assert isinstance(settled, SettlementClosed)
     assert (answer.data.accepted, settled.usage_records) == (1, 1), "of two acknowledged, one is settled"
+    assert await late_marks(closer) == 0, "and nobody looks at the other again"
 
 
 async def test_a_period_is_closed_by_one_of_two(desk: NewDesk) -> None:
@@ -213,6 +223,28 @@ async def test_without_looking_at_what_was_told_late_it_is_lost(
     assert (await charged(first)).total() == 12_000
     await first.take(months("2025-02"))
     assert (await charged(first)).total() == 0
+
+
+async def test_a_span_that_comes_to_another_amount_is_taken_back_and_charged_again(desk: NewDesk) -> None:
+    (first,) = await desks(desk, 1)
+    by_day = tariff(flat("0.005", "month", measure="cores", proration="day"))
+    mine = booking(booking_id=uid(5), start=day("2025-04-01"), end=None, tariff=by_day)
+    one = {"quantities": {"cores": Decimal(1)}}
+    mine = mine.model_copy(update=one)
+    await first.take(fact(mine, 50), fact(amended(2, "2025-04-11", mine), 51), months("2025-04"))
+    assert (await charged(first)).total() == 1, "nothing for ten days, and one cent for the whole month"
+    # What is told late was agreed earlier: nothing is reserved before the eleventh.
+    before = amended(1, "2025-04-01", mine, quantities={"cores": Decimal(0)})
+    await first.take(fact(before, 52), months("2025-05"))
+    lines = await first.rows(
+        "select component, charged_for, step, l.amount_cents from component_charge"
+        " join charge_line l using (settlement_id, line) where terms = 2 and charged_for like '2025-04%'"
+        " order by step"
+    )
+    span = ("base", "2025-04 (2025-04-11/2025-04-30)")
+    assert [tuple(row) for row in lines] == [(*span, 1, 1), (*span, 2, -1), (*span, 3, 0)]
+    await first.take(months("2025-06"))
+    assert (await charged(first)).total() == 2, "nothing but the months of May and June is charged"
 
 
 async def test_the_database_refuses_to_charge_a_component_twice(desk: NewDesk) -> None:

@@ -13,14 +13,18 @@ from support.builders import NOW, command, component, fact, register, tariff, ui
 from support.desk import Desk
 from support.histories import amended, changed, day, flat, noon
 
+from allmende.schemas import chain
 from allmende.schemas.billing import ChargeLine, CloseSettlement
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.servicekit import database
 from allmende.servicekit.database import ServiceDatabase, async_url
 from allmende.servicekit.migration import migrate
 from allmende.servicekit.testing import Templates
+from allmende.services.billing import journal
 from allmende.services.billing.app import service
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.ledger import entries_of
+from allmende.services.billing.netting import Obligation
 
 LATER = noon("2026-12-01")
 OLD_BOOKING = """
@@ -41,6 +45,11 @@ OLD_LINE = """
  "unit": "Kern", "records": 0, "service_from": "2026-04-01", "service_to": "2026-04-01",
  "amount_cents": 10000, "trace_de": "4 Kern", "trace_en": "4 Kern"}
 """
+OLD_ENTRIES = [
+    (93, "Umlage 2026-04: desy an office", 5_000),
+    (92, "Leistungen 2026-04: desy an lrz", 20_000),
+    (91, "Leistungen 2026-04: kit an lrz", -7),
+]
 
 
 @pytest.fixture
@@ -84,6 +93,18 @@ async def fill(url: str) -> None:
             OLD_LINE % (line, uid(1), name),
         )
     await old.execute("insert into accounting_period values ('2026-04', $1)", NOW)
+    async with old.transaction():
+        for number, said, cents in OLD_ENTRIES:
+            payer, payee = said.split(": ")[1].split(" an ")
+            await old.execute(
+                "insert into journal_entry values ($1, $2, '2026-04', $3, $4)",
+                uid(number),
+                uid(50),
+                said,
+                NOW,
+            )
+            await old.execute("insert into posting values ($1, 1, $2, $3)", uid(number), payer, -cents)
+            await old.execute("insert into posting values ($1, 2, $2, $3)", uid(number), payee, cents)
     await old.close()
 
 
@@ -158,3 +179,35 @@ async def test_bookings_of_the_first_release_can_be_read_and_live_on(billing: De
         (uid(1), "base", "2026-06"),
         (uid(2), "setup", "total"),
     ]
+
+
+async def test_the_old_ledger_is_numbered_and_chained_in_the_order_of_posting(billing: Desk) -> None:
+    async with billing.engine.connect() as connection:
+        entries, head = await journal.links(connection, after=0, limit=10)
+    found = chain.verify(entries)
+    assert (found.broken, found.checked, (found.sequence, found.head)) == (None, 3, head)
+    owed = [
+        Obligation("charge", "desy", "lrz", 20_000, 1),
+        Obligation("charge", "kit", "lrz", -7, 1),
+        Obligation("levy", "desy", "office", 5_000, 1),
+    ]
+    for entry, made in zip(entries, entries_of("2026-04", owed), strict=True):
+        assert (entry.date, entry.kind, entry.reference) == (made.date, made.kind, made.reference)
+        assert (entry.narration, entry.booked_at) == (made.narration, NOW)
+        assert [(p.account, p.amount_cents) for p in entry.postings] == [
+            (p.account, p.amount_cents) for p in made.postings
+        ]
+    assert [entry.entry_id for entry in entries] == [uid(92), uid(91), uid(93)]
+    assert [entry.numbers for entry in entries] == [
+        {"desy": "2026/000001", "lrz": "2026/000001"},
+        {"kit": "2026/000001", "lrz": "2026/000002"},
+        {"desy": "2026/000002", "office": "2026/000001"},
+    ]
+
+
+async def test_the_old_ledger_is_gone_on_with(billing: Desk) -> None:
+    await close(billing, "2026-05", 1)
+    async with billing.engine.connect() as connection:
+        entries, head = await journal.links(connection, after=0, limit=10)
+    assert (chain.verify(entries).broken, len(entries), head[0]) == (None, 4, 4)
+    assert entries[-1].numbers == {"desy": "2026/000003", "lrz": "2026/000003"}

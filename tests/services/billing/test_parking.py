@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
-from support.builders import booking, command, fact, record, register, report, uid
+from support.builders import booking, command, component, fact, record, register, report, tariff, uid
 from support.desk import Desk, NewDesk, codes
+from support.histories import amended
 
 from allmende.schemas.billing import (
+    AlertRaised,
     CloseSettlement,
     SettlementClosed,
     UsageRecord,
@@ -24,6 +26,7 @@ from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
 
 KNOWN = fact(booking(1), 1)
+MARCH = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 CLOSE = command("office", CloseSettlement(period="2026-04"), 90)
 
 
@@ -45,6 +48,8 @@ async def states(desk: Desk) -> list[str]:
 def refused(facts: Sequence[Outgoing]) -> list[str]:
     found = []
     for each in facts:
+        if isinstance(each.data, AlertRaised):
+            continue
         assert isinstance(each.data, UsageRefused)
         found += [f"{each.parties[Audience.PROVIDER]} {one.id} {one.code}" for one in each.data.refused]
     return found
@@ -78,25 +83,59 @@ async def test_a_booking_that_comes_decides_what_waited(billing: Desk) -> None:
     await billing.take(reported(1, record("good"), record("meter", meter="none"), march))
     await billing.take(reported(2, record("foreign"), by="kit"))
     facts = await billing.take(KNOWN)
-    assert refused(facts) == [
-        "kit foreign not_your_booking",
-        "lrz march outside_booking",
-        "lrz meter unknown_meter",
+    assert refused(facts) == ["kit foreign not_your_booking", "lrz march outside_booking"]
+    assert await states(billing) == ["refused", "recorded", "refused", "parked"]
+    assert await billing.later(59) == []
+    assert refused(await billing.later(1)) == ["lrz meter unknown_meter"]
+
+
+async def test_an_amendment_that_comes_brings_the_meter_that_was_waited_for(billing: Desk) -> None:
+    await billing.take(KNOWN, reported(1, record("disk", meter="disk")))
+    both = tariff(component(), component(id="disk", measure="disk"), version=2)
+    assert await billing.tick() == []
+    await billing.take(fact(amended(1, "2026-04-05", tariff=both), 2))
+    assert await states(billing) == ["recorded"]
+
+
+async def test_an_amendment_learned_by_another_process_is_found_at_the_deadline(billing: Desk) -> None:
+    await billing.take(KNOWN, reported(1, record("disk", meter="disk")))
+    both = tariff(component(), component(id="disk", measure="disk"), version=2)
+    async with billing.engine.begin() as tx:
+        await store.save_amendments(tx, [amended(1, "2026-04-05", tariff=both)])
+    assert await billing.later(60) == []
+    assert await states(billing) == ["recorded"]
+
+
+async def test_usage_that_nobody_can_charge_raises_an_alert_for_its_provider(billing: Desk) -> None:
+    strange = [record(f"m{n}", meter="none") for n in range(3)]
+    await billing.take(KNOWN, reported(1, *strange, record("b", booking_id=uid(2))))
+    facts = await billing.later(60)
+    alerts = [each for each in facts if isinstance(each.data, AlertRaised)]
+    assert [(a.data.kind, a.data.booking_id, a.data.meter, a.data.records) for a in alerts] == [  # type: ignore[attr-defined]
+        ("usage_unknown_booking", uid(2), "hours", 1),
+        ("usage_unknown_meter", uid(1), "none", 3),
     ]
-    assert await states(billing) == ["refused", "recorded", "refused", "refused"]
+    assert all(each.parties == {Audience.PROVIDER: "lrz"} for each in alerts)
+    assert "3 Datensätze von lrz nicht abrechenbar" in alerts[1].data.message_de  # type: ignore[attr-defined]
+
+
+async def test_while_facts_are_behind_nothing_that_waits_for_one_is_refused(billing: Desk) -> None:
+    await billing.take(reported(1, record("a")))
+    over = billing.now + dt.timedelta(seconds=60)
+    billing.now += dt.timedelta(hours=1)
+    assert await billing.tick(informed_until=over - dt.timedelta(microseconds=1)) == []
+    assert refused(await billing.tick(informed_until=over)) == ["lrz a unknown_booking"]
 
 
 async def test_what_still_waits_cannot_hold_a_period_open(billing: Desk) -> None:
     await billing.take(reported(1, record("a"), record("b", booking_id=uid(2))))
-    may = command("office", CloseSettlement(period="2026-05"), 91)
-    assert "UsageRefused" not in codes(await billing.take(may)), "another period's records go on waiting"
-    await billing.take(KNOWN)
     facts = await billing.take(CLOSE)
-    assert refused([each for each in facts if isinstance(each.data, UsageRefused)]) == [
-        "lrz b unknown_booking"
-    ]
     assert codes(facts)[-1] == "SettlementClosed"
-    assert refused(await billing.later(60)) == []
+    await billing.take(KNOWN)
+    assert await states(billing) == ["recorded", "parked"]
+    marks = await billing.rows("select booking_id::text, period from usage_late")
+    assert marks == [(uid(1), "2026-04")], "what counts only now is late"
+    assert refused(await billing.later(60)) == ["lrz b unknown_booking"]
 
 
 async def test_overdue_is_refused_exactly_once_and_not_a_moment_early(billing: Desk) -> None:
@@ -170,7 +209,7 @@ async def test_a_booking_learned_by_another_process_meanwhile_is_found_at_the_de
 async def test_thousands_that_waited_are_decided_slice_by_slice(billing: Desk, desk: NewDesk) -> None:
     ids = [f"{number:05d}".ljust(120, "\N{OLD ITALIC LETTER A}") for number in range(1_600)]
     for start in range(0, len(ids), 400):
-        wrong = [record(id_, meter="none") for id_ in ids[start : start + 400]]
+        wrong = [record(id_, start=MARCH) for id_ in ids[start : start + 400]]
         await billing.take(reported(start + 1, *wrong, record(f"good{start}")))
     facts = await billing.take(KNOWN)
     assert len(refused(facts)) == meters.SLICE
@@ -178,7 +217,7 @@ async def test_thousands_that_waited_are_decided_slice_by_slice(billing: Desk, d
     ticks = [await each.tick() for each in (billing, other, billing, other)]
     assert [len(refused(told)) for told in ticks] == [meters.SLICE, meters.SLICE, 100, 0]
     told = refused([*facts, *(fact for each in ticks for fact in each)])
-    assert told == [f"lrz {id_} unknown_meter" for id_ in ids]
+    assert told == [f"lrz {id_} outside_booking" for id_ in ids]
     assert max(len(each.data.model_dump_json().encode()) for each in facts) < MESSAGE_BYTES_MAX - 2_000
     assert (await states(billing)).count("recorded") == 4
 

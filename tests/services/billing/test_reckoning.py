@@ -27,6 +27,16 @@ PLANS = {
         flat("7.00", "total", "whole"),
     ),
     "b": tariff(flat("20.00", "month"), flat("1.00", "month", "size", measure="cores"), on_change("5.00")),
+    "d": tariff(
+        flat("10.00", "month", proration="day"),
+        flat("31.01", "quarter", "size", measure="cores", proration="day"),
+        flat("100.03", "year", "yearly", proration="day"),
+    ),
+    "e": tariff(
+        flat("12.35", "month", proration="day"),
+        flat("90.00", "year", "yearly"),
+        flat("3.07", "month", "size", measure="cores", proration="day"),
+    ),
     "c": tariff(component("3.00", id="setup", billing="one_time", measure="cores"), component()),
 }
 PERIODS = [f"{year}-{month:02d}" for year in (2025, 2026) for month in range(1, 13)]
@@ -94,11 +104,11 @@ def stories(draw: st.DrawFn) -> list[Fact]:
     start = draw(DAYS)
     ends = st.none() | st.dates(start, day("2027-03-31"))
     cores = st.integers(0, 3).map(lambda count: decimals({"cores": count}))
-    plan = draw(st.sampled_from("abc"))
+    plan = draw(st.sampled_from("abcde"))
     first = booking(start=start, end=draw(ends), plan_id=plan, tariff=PLANS[plan], quantities=draw(cores))
     told: list[Fact] = [first]
     for number in range(1, draw(st.integers(1, 5))):
-        end, plan = draw(ends), draw(st.sampled_from("abc"))
+        end, plan = draw(ends), draw(st.sampled_from("abcde"))
         told.append(changed(number, first, end=end))
         if draw(st.booleans()):
             new = {"plan_id": plan, "tariff": PLANS[plan], "quantities": draw(cores), "end": end}

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import random
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -169,7 +170,8 @@ def agree(found: Closing) -> None:
         own = [line for line in found.lines if line.payer == statement.member]
         assert sum(line.amount_cents for line in own) == statement.payable_cents
         assert sum(item.lines for item in statement.payable) == len(own)
-        posted = [p for entry in found.entries for p in entry.postings if p.party == statement.member]
+        claims = re.compile(f"{statement.member}:(forderungen|verbindlichkeiten):")
+        posted = [p for entry in found.entries for p in entry.postings if claims.match(p.account)]
         assert sum(posting.amount_cents for posting in posted) == statement.net_cents
     assert set(positions) == {statement.member for statement in found.statements}
     assert [line.line for line in found.lines] == list(range(1, len(found.lines) + 1))

@@ -15,8 +15,8 @@ from allmende.schemas.brokerage import BookingConfirmed
 from allmende.services.billing import books, levy, meters, settlement, store
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.period import period_of
 from allmende.services.billing.meters import Reported
+from allmende.services.billing.period import period_of
 from allmende.services.billing.usage import Counted, count
 
 UNTIL = NOW + dt.timedelta(seconds=60)

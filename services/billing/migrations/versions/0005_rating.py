@@ -6,7 +6,7 @@ Revision ID: 0005
 from allmende.servicekit import migration
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 TABLES = """
 -- The tariffs frozen into bookings. Thousands of bookings share a few, which a closing reads once.
@@ -47,6 +47,9 @@ insert into rated_terms
            nullif((document->'details')::text, 'null')::json
     from told;
 drop view told;
+
+-- Usage is rated anew by span, flat components are reckoned by what falls due.
+alter table component_charge add column metered boolean not null default false;
 """
 
 
