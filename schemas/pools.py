@@ -318,8 +318,8 @@ class CarryForward(Contract):
 class SettlePool(Contract):
     """Settle a pool: the clause is run on its actual costs and the keys that are known now.
 
-    Everybody is charged the share less all that stands charged. It can be settled again, when a cost came late or
-    a key was corrected; then the difference is charged.
+    Everybody is charged the share less all that stands charged. It can be settled again, when a cost came
+    late or a key was corrected; then the difference is charged.
 
     Attributes:
         period: the month in whose statements it is charged.
@@ -383,7 +383,10 @@ class PoolSettled(Contract):
 
 
 class ListPools(Contract):
-    """Ask for the pools in which one takes part or bears costs, in the order of their ids; the office sees all."""
+    """Ask for the pools in which one takes part or bears costs, in the order of their ids.
+
+    The office sees all.
+    """
 
     after: Slug | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 100

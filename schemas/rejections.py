@@ -462,7 +462,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The clause {clause} does not say what is charged.",
     ),
     "clause_charges_advances": (
-        "Abschläge und Spitzabrechnung ermittelt der Kostentopf selbst; die Klausel berechnet {step} als {kind}.",
+        "Abschläge und Spitzabrechnung ermittelt der Kostentopf; die Klausel berechnet {step} als {kind}.",
         "The pool itself works out advances and true-ups; the clause charges {step} as {kind}.",
     ),
     "pool_not_in_euro": (

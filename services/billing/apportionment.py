@@ -14,6 +14,7 @@ from allmende.schemas.pools import (
     COST_CENTS_MAX,
     AdvancePool,
     KeyUsed,
+    Outlook,
     PoolAdvanced,
     PoolSettled,
     PoolShare,
@@ -28,16 +29,18 @@ from .pool import Cost, Pool, sums
 
 STORY_CHARACTERS_MAX = 2_000
 """So much of a story stands on a line; the whole statement has to be told in answers of bounded size."""
+STORIES_MAX = 20
+"""So many stories of parties for which one member stands are told in an answer."""
 
 Place = tuple[str, str, str]
 """The step that is charged, the party, and the member that stands for it."""
 CARRIED = "carried/"
-"""Stands before a pool's id in place of a step: what that pool carried into this one. No step is called so."""
+"""Stands before a pool's id in place of a step: what that pool carried into this one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """What stands charged for a pool: to whom, and of which cost (by reporter and id) how much is paid back."""
+    """What stands charged for a pool: to whom; and what is paid back of each cost, by reporter and id."""
 
     shares: Mapping[Place, int] = dataclasses.field(default_factory=dict)
     costs: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)
@@ -164,14 +167,14 @@ def with_costs(known: Known, inputs: Mapping[str, Any]) -> dict[str, Any] | Reje
     for name, by_party in sums(known.costs).items():
         if name in told:
             return rejected("input_reported", f"inputs.{name}", input=name)
-        told[name] = by_party[None] if None in by_party else by_party
+        told[name] = by_party.get(None, by_party)
     return told
 
 
 # -- advances ---------------------------------------------------------------------------------------
 
 
-def advance(
+def advance(  # noqa: PLR0913 - what an advance is made of
     command: AdvancePool, id_: str, known: Known, *, office: str, settled: bool, now: dt.datetime
 ) -> Apportioned | Rejected:
     """Charge an advance on estimates, and take up what was carried into the pool.
@@ -248,6 +251,7 @@ def _taken_up(known: Known, office: str) -> list[Entry]:
 
 
 def keys_used(known: Known) -> tuple[KeyUsed, ...]:
+    """Find the versions of published keys that count now, with their dates and sources."""
     pool = known.pool
     book = Book(pool.version.keys, known.keys, {}, pool.opened.first_day)
     found = [book.version_of(key) for key in pool.version.keys.values() if key.published is not None]
@@ -267,6 +271,7 @@ def keys_used(known: Known) -> tuple[KeyUsed, ...]:
 
 
 def by_party(amounts: Mapping[Place, int]) -> dict[tuple[str, str], int]:
+    """Sum what is charged by party and member."""
     found: dict[tuple[str, str], int] = {}
     for (_, party, member), amount in amounts.items():
         found[party, member] = found.get((party, member), 0) + amount
@@ -283,6 +288,7 @@ def line_of(  # noqa: PLR0913 - what a line consists of
     party: str | None,
     told: tuple[str, str],
 ) -> ChargeLine:
+    """Write a line of a pool: a levy of the clearing house, or what it pays back."""
     return ChargeLine(
         line=0,
         kind="levy",
@@ -297,4 +303,29 @@ def line_of(  # noqa: PLR0913 - what a line consists of
         amount_cents=amount,
         trace_de=told[0],
         trace_en=told[1],
+    )
+
+
+def outlook(known: Known, inputs: Mapping[str, Any], member: str) -> Outlook:
+    """Tell what the clause comes to on the costs that are known by now; of an internal currency, too.
+
+    Args:
+        known: the pool with its costs.
+        inputs: told for the purpose.
+        member: who is told how its own share came about.
+    """
+    told = with_costs(known, inputs)
+    worked = told if isinstance(told, Rejected) else work_out(known, told)
+    if isinstance(worked, Rejected):
+        german, english = worked.sentences
+        return Outlook(amounts={}, held_de=german, held_en=english)
+    amounts: dict[str, int] = {}
+    for (_, party, _), amount in sorted(worked.due.items()):
+        amounts[party] = amounts.get(party, 0) + amount
+    own = [name for name, each in known.pool.parties.items() if each.member == member][:STORIES_MAX]
+    stories = [worked.story(name) for name in own]
+    return Outlook(
+        amounts=amounts,
+        story_de=tuple(german for german, _ in stories),
+        story_en=tuple(english for _, english in stories),
     )

@@ -1,6 +1,6 @@
 """Settling a pool: everybody is charged the share of the actual costs less all that stands charged.
 
-Settlements of settlements follow the same rule, so that a late cost or a corrected key charges the difference only.
+Settlements of settlements follow the same rule: a late cost or a corrected key charges the difference only.
 """
 
 import datetime as dt

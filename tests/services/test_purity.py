@@ -21,8 +21,11 @@ SHELL = {
     "recording",
     "measuring",
     "closing",
+    "journal",
+    "pools",
+    "pooling",
+    "showing",
 }
-SHELL = {"__init__", "app", "handlers", "store", "books", "journal", "index", "shelf", "queries"}
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}
 PACKAGES = ("allmende.schemas", "allmende.tariffs")

@@ -1,0 +1,89 @@
+"""What is answered about keys and cost pools: everybody sees the keys, those whom a pool concerns the pool."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from allmende.schemas.permissions import Role
+from allmende.schemas.pools import Costs, Keys, ListCosts, ListKeys, ListPools, Pools, PoolShown, ShowPool
+from allmende.schemas.register import MemberRegister
+from allmende.schemas.rejections import Rejected, rejected
+from allmende.servicekit.queries import PAGE_BYTES_MAX, Answer, Caller, fitting
+
+from . import apportionment, pools
+from .pooling import look
+
+_CLAUSE_BYTES_MAX = PAGE_BYTES_MAX // 4
+_RUNS_MAX = 200
+
+
+async def list_keys(connection: AsyncConnection, _: Caller, asked: ListKeys) -> Keys:
+    """All versions of keys, for everybody."""
+    key_id, _, version = (asked.after or "").partition("/")
+    after = (key_id, int(version)) if version.isascii() and version.isdecimal() else (key_id, 0)
+    found = await pools.key_page(connection, asked.key_id, after, asked.limit + 1)
+    page = found[: min(asked.limit, fitting(found))]
+    last = page[-1].key if len(found) > len(page) else None
+    return Keys(keys=tuple(page), next_after=f"{last.key_id}/{last.version}" if last is not None else None)
+
+
+async def list_pools(connection: AsyncConnection, caller: Caller, asked: ListPools) -> Pools:
+    """The pools in which one takes part or bears costs; the office sees all."""
+    member = None if caller.sees_all else caller.member
+    found = await pools.summaries(connection, member=member, after=asked.after or "", limit=asked.limit + 1)
+    page = found[: asked.limit]
+    return Pools(pools=tuple(page), next_after=page[-1].pool_id if len(found) > len(page) else None)
+
+
+async def list_costs(connection: AsyncConnection, caller: Caller, asked: ListCosts) -> Costs | Rejected:
+    """The costs of a pool with their evidence, for those whom it concerns."""
+    member = None if caller.sees_all else caller.member
+    if not await pools.summaries(connection, member=member, pool_id=asked.pool_id):
+        return rejected("unknown_cost_pool", "pool_id", pool=asked.pool_id)
+    costs = await pools.costs(connection, asked.pool_id, after=asked.after, limit=asked.limit + 1)
+    found = [pools.told(each) for each in costs]
+    page = found[: min(asked.limit, fitting(found))]
+    return Costs(costs=tuple(page), next_after=page[-1].recorded.number if len(found) > len(page) else None)
+
+
+class PoolAnswers:
+    """Answers that depend on where members have their seat."""
+
+    def __init__(self, register: MemberRegister) -> None:
+        self._lands = {
+            member.id: member.land for member in register.members if member.role is not Role.OFFICE
+        }
+
+    async def show_pool(
+        self, connection: AsyncConnection, caller: Caller, asked: ShowPool
+    ) -> PoolShown | Rejected:
+        """A pool with its story, for those whom it concerns."""
+        member = None if caller.sees_all else caller.member
+        found = await pools.summaries(connection, member=member, pool_id=asked.pool_id)
+        if not found:
+            return rejected("unknown_cost_pool", "pool_id", pool=asked.pool_id)
+        pool = (await pools.load(connection, [asked.pool_id]))[asked.pool_id]
+        known = await look(connection, pool, self._lands, 0)
+        runs, settled = await pools.runs(connection, pool.id)
+        clause = pool.opened.clause
+        fits = len(clause.model_dump_json().encode()) <= _CLAUSE_BYTES_MAX
+        return PoolShown(
+            summary=found[0],
+            clause=clause if fits else None,
+            participants=tuple(pool.known.values()),
+            bearers=tuple(sorted(pool.bearers)),
+            changes=len(pool.changes),
+            runs=tuple(runs[-_RUNS_MAX:]),
+            settled=settled,
+            outlook=apportionment.outlook(known, asked.inputs, caller.member),
+        )
+
+
+def answers(register: MemberRegister) -> Mapping[str, Answer]:
+    """What answers questions about keys and pools, by the name of the query."""
+    return {
+        "billing.key.list": list_keys,
+        "billing.pool.list": list_pools,
+        "billing.pool.show": PoolAnswers(register).show_pool,
+        "billing.cost.list": list_costs,
+    }
