@@ -16,7 +16,6 @@ from allmende.schemas.pools import (
     KeyPublished,
     PoolAdvanced,
     PoolChanged,
-    PoolCost,
     PoolOpened,
     PoolRun,
     PoolSettled,
@@ -287,11 +286,6 @@ async def costs(
 
 def _cost(document: str, corrected_by: str | None) -> Cost:
     return Cost(CostRecorded.model_validate_json(document), corrected_by)
-
-
-def told(cost: Cost) -> PoolCost:
-    """A cost as it is shown."""
-    return PoolCost(recorded=cost.recorded, corrected_by=cost.corrected_by)
 
 
 # -- what is charged --------------------------------------------------------------------------------

@@ -1,11 +1,22 @@
-"""What is answered about keys and cost pools: everybody sees the keys, those whom a pool concerns the pool."""
+"""Answers about keys, for everybody, and about cost pools, for those whom they concern."""
 
+import re
 from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.permissions import Role
-from allmende.schemas.pools import Costs, Keys, ListCosts, ListKeys, ListPools, Pools, PoolShown, ShowPool
+from allmende.schemas.pools import (
+    Costs,
+    Keys,
+    ListCosts,
+    ListKeys,
+    ListPools,
+    PoolCost,
+    Pools,
+    PoolShown,
+    ShowPool,
+)
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.queries import PAGE_BYTES_MAX, Answer, Caller, fitting
@@ -19,8 +30,8 @@ _RUNS_MAX = 200
 
 async def list_keys(connection: AsyncConnection, _: Caller, asked: ListKeys) -> Keys:
     """All versions of keys, for everybody."""
-    key_id, _, version = (asked.after or "").partition("/")
-    after = (key_id, int(version)) if version.isascii() and version.isdecimal() else (key_id, 0)
+    name, _slash, number = (asked.after or "").partition("/")
+    after = (name, int(number)) if re.fullmatch(r"[0-9]{1,4}", number) else (name, 0)
     found = await pools.key_page(connection, asked.key_id, after, asked.limit + 1)
     page = found[: min(asked.limit, fitting(found))]
     last = page[-1].key if len(found) > len(page) else None
@@ -41,7 +52,7 @@ async def list_costs(connection: AsyncConnection, caller: Caller, asked: ListCos
     if not await pools.summaries(connection, member=member, pool_id=asked.pool_id):
         return rejected("unknown_cost_pool", "pool_id", pool=asked.pool_id)
     costs = await pools.costs(connection, asked.pool_id, after=asked.after, limit=asked.limit + 1)
-    found = [pools.told(each) for each in costs]
+    found = [PoolCost(recorded=each.recorded, corrected_by=each.corrected_by) for each in costs]
     page = found[: min(asked.limit, fitting(found))]
     return Costs(costs=tuple(page), next_after=page[-1].recorded.number if len(found) > len(page) else None)
 
