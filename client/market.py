@@ -44,6 +44,7 @@ from .catalogue import CatalogueRoom, Entry
 from .correspondence import CorrespondenceRoom
 from .ledger import LedgerRoom
 from .offerings import OfferingRoom
+from .pools import PoolRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
 
@@ -83,7 +84,7 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.

@@ -14,6 +14,7 @@ from allmende.client.correspondence import CorrespondenceRoom
 from allmende.client.ledger import LedgerRoom
 from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
+from allmende.client.pools import PoolRoom
 from allmende.client.room import M
 from allmende.schemas import registry
 from allmende.schemas.billing import SettlementClosed, Statement, UsageRecord, UsageRecorded
@@ -37,7 +38,7 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom):
+class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"

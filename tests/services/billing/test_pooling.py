@@ -19,7 +19,7 @@ from allmende.services.billing.handlers import BillingHandler
 
 MEMBERS = register("desy", "gsi", "hzdr", "lrz")
 TABLES = {
-    name: f"select t::text from {name} t order by 1"  # noqa: S608 - names of this list
+    name: f"select t::text from {name} t order by 1"
     for name in (
         "allocation_key",
         "pool",
@@ -263,6 +263,6 @@ async def test_what_is_written_of_a_pool_stays(billing: Desk) -> None:
     await billing.deliver(BATCH)
     for table in ("pool", "pool_charge", "pool_cost", "pool_run", "allocation_key"):
         with pytest.raises(DBAPIError):
-            await billing.rows(f"update {table} set document = document")  # noqa: S608 - names above
+            await billing.rows(f"update {table} set document = document")
         with pytest.raises(DBAPIError):
-            await billing.rows(f"delete from {table}")  # noqa: S608 - names above
+            await billing.rows(f"delete from {table}")
