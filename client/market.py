@@ -9,7 +9,7 @@ import json
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,13 +26,10 @@ from allmende.schemas.billing import (
     CloseSettlement,
     LevyCharged,
     ListSettlements,
-    ReportUsage,
     SettlementClosed,
     Settlements,
     ShowStatement,
     Statement,
-    UsageRecord,
-    UsageRecorded,
 )
 from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
@@ -47,6 +44,7 @@ from .offerings import OfferingRoom
 from .pools import PoolRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
+from .usage import UsageRoom
 
 __all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Unanswered"]
 
@@ -84,7 +82,7 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
@@ -173,15 +171,6 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             self._connection = None
 
     # -- commands -------------------------------------------------------------------------------
-
-    async def report_usage(
-        self,
-        records: Sequence[UsageRecord],
-        *,
-        id: str | None = None,  # noqa: A002
-    ) -> UsageRecorded | Rejection:
-        """Report usage of one's own offerings, up to 1,000 records."""
-        return await self._told(ReportUsage(records=tuple(records)), id, UsageRecorded)
 
     async def charge_levy(
         self,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from allmende.client import prices
 from allmende.schemas.brokerage import BookingSummary
 from allmende.schemas.money import plain
-from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Price
+from allmende.schemas.tariff import Component
 
 from .offerings import CORE_SECONDS
 from .page import Column, Section
@@ -19,7 +20,7 @@ def offerings(picture: Picture, voice: Voice) -> Section:
         (
             summary.offering.offering_id,
             component.title,
-            _price(component, voice),
+            _price(component, tariff.currency, voice),
             f"V{tariff.version}",
             voice.day(tariff.valid_from),
         )
@@ -38,30 +39,9 @@ def offerings(picture: Picture, voice: Voice) -> Section:
     return Section(voice.say("offerings"), columns, tuple(rows), (voice.say("offerings_note"),))
 
 
-def _price(component: Component, voice: Voice) -> str:
-    if component.price is not None:
-        price = _cell(component.price, component.unit, voice)
-    else:
-        classes: dict[str, list[str]] = {}
-        for name, cell in (component.price_by_class or {}).items():
-            classes.setdefault(_cell(cell, component.unit, voice), []).append(name)
-        price = "; ".join(
-            voice.say("of_class", classes=", ".join(names), price=cell) for cell, names in classes.items()
-        )
+def _price(component: Component, currency: str, voice: Voice) -> str:
+    price = prices.price(component, currency, voice.language)
     return voice.say("once", price=price) if component.billing == "one_time" else price
-
-
-def _cell(price: Price, unit: str, voice: Voice) -> str:
-    match price:
-        case PerUnit():
-            units = unit if price.per == 1 else f"{plain(price.per)} {unit}"
-            return voice.say("per", price=voice.price(price.amount), unit=units)
-        case Free():
-            return voice.say("free", reason=price.reason)
-        case NotOffered():
-            return voice.say("not_offered")
-        case _:
-            raise ValueError(f"the demonstration shows no price of the kind {price.kind}")
 
 
 def bookings(picture: Picture, voice: Voice) -> Section:

@@ -5,9 +5,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from allmende.schemas import clause_reference
 from allmende.services.brokerage import lifecycle
 
-PAGE = Path(__file__).resolve().parent / "booking-lifecycle.md"
+FOLDER = Path(__file__).resolve().parent
 
 _INTRODUCTION = """\
 # The life of a booking
@@ -23,8 +24,13 @@ What silence leads to stands in the rows of `clock` with `lapse`. Capacity is re
 """
 
 
-def page() -> str:
-    """The page as it should stand."""
+def pages() -> dict[str, str]:
+    """The pages as they should stand, by file."""
+    return {"booking-lifecycle.md": lifecycle_page(), "clause-reference.md": clause_reference.page()}
+
+
+def lifecycle_page() -> str:
+    """The table of a booking's life."""
     free = ", ".join(
         f"`{lifecycle.name_of(phase)}`" for phase in lifecycle.phases() if phase in lifecycle.WITHOUT_CAPACITY
     )
@@ -35,13 +41,17 @@ def main() -> int:
     """Write the pages, or say whether they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
-    if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE.name} is out of date; run make docs", file=sys.stderr)  # noqa: T201
-    return 1
+    check = parser.parse_args().check
+    old = []
+    for name, text in pages().items():
+        path = FOLDER / name
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            old.append(name)
+    if old:
+        print(f"{', '.join(old)}: out of date; run make docs", file=sys.stderr)  # noqa: T201
+    return 1 if old else 0
 
 
 if __name__ == "__main__":

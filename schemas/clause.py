@@ -186,7 +186,8 @@ class Calculate(Contract):
         round: money is rounded to its smallest unit, commercially, unless this says otherwise; `exact` keeps
             it as it is, for a later step to round.
         only: the parties for whom it is done.
-        total: the sum over the parties instead of each one's value.
+        total: the sum over the parties instead of each one's value; or the largest or the smallest of these
+            values, their mean, or how many there are.
     """
 
     add: Annotated[tuple[Operand, ...], Field(max_length=50)] = ()
@@ -198,7 +199,7 @@ class Calculate(Contract):
     at_most: Operand | None = None
     round: Rounding | Literal["exact"] | None = None
     only: Group | None = None
-    total: bool = False
+    total: bool | Literal["max", "min", "mean", "count"] = False
 
     @model_validator(mode="after")
     def _of_something(self) -> Self:
@@ -335,6 +336,22 @@ class DateStep(Contract):
     )
 
 
+class Between(Contract):
+    """How long it is from one date to another, as a number; nothing where the second is not later.
+
+    Attributes:
+        since: the day from which it is counted, such as the day on which something was due.
+        until: the last day that is counted.
+        count: `begun_months` and `begun_years` count what has begun, `months` and `years` what is full.
+        inclusive: the first day is counted, too: from 1 January to 31 December it is a year.
+    """
+
+    since: Operand
+    until: Operand
+    count: Literal["days", "months", "begun_months", "years", "begun_years"] = "days"
+    inclusive: bool = False
+
+
 class Instalments(Contract):
     """Equal parts of an amount that sum to it, named by the days on which they fall due."""
 
@@ -343,7 +360,7 @@ class Instalments(Contract):
     round_to: PositiveQuantity | None = None
 
 
-Work = Calculate | PriceStep | Share | Keep | Decide | DateStep | Instalments
+Work = Calculate | PriceStep | Share | Keep | Decide | DateStep | Between | Instalments
 
 
 class Step(Condition):
@@ -357,6 +374,7 @@ class Step(Condition):
     keep: Keep | None = None
     decide: Decide | None = None
     date: DateStep | None = None
+    between: Between | None = None
     instalments: Instalments | None = None
 
     @property
@@ -369,6 +387,7 @@ class Step(Condition):
             self.keep,
             self.decide,
             self.date,
+            self.between,
             self.instalments,
         )
         return next(each for each in everything if each is not None)
@@ -380,7 +399,7 @@ class Step(Condition):
         return self
 
 
-STEPS = ("calculate", "price", "share", "keep", "decide", "date", "instalments")
+STEPS = ("calculate", "price", "share", "keep", "decide", "date", "between", "instalments")
 
 
 # -- versions ---------------------------------------------------------------------------------------

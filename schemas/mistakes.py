@@ -154,8 +154,8 @@ _BY_TYPE = {
     "greater_than_equal": ("Der Wert muss mindestens {ge} sein", "The value must be at least {ge}"),
     "less_than_equal": ("Der Wert darf höchstens {le} sein", "The value must be at most {le}"),
     "union_tag_not_found": (
-        "Der Preis braucht das Feld kind: per_unit, free oder not_offered",
-        "The price needs the field kind: per_unit, free or not_offered",
+        "Der Preis braucht das Feld kind: per_unit, tiered, percent, derived, free oder not_offered",
+        "The price needs the field kind: per_unit, tiered, percent, derived, free or not_offered",
     ),
     "union_tag_invalid": (
         "kind ist {tag}; erlaubt ist {expected_tags}",
@@ -208,6 +208,45 @@ _RULES = (
         r"tariff version (\d+) has prices by class but names no class_scheme",
         "Die Tarifversion {0} hat Preise je Klasse, nennt aber kein class_scheme",
     ),
+    (
+        r"component (\S+): (\S+) needs no measure",
+        "Bestandteil {0}: {1} hat kein measure",
+    ),
+    (r"component (\S+): (\S+) needs a measure", "Bestandteil {0}: {1} braucht ein measure"),
+    (r"component (\S+): (\S+) needs no period", "Bestandteil {0}: {1} hat keine period"),
+    (r"component (\S+): (\S+) needs a period", "Bestandteil {0}: {1} braucht eine period"),
+    (
+        r"component (\S+): usage is charged by month, quarter or year",
+        "Bestandteil {0}: Verbrauch wird nach Monat, Quartal oder Jahr berechnet",
+    ),
+    (
+        r"component (\S+): only usage is read from a meter",
+        "Bestandteil {0}: nur Verbrauch wird von einem Zähler gelesen",
+    ),
+    (
+        r"component (\S+): only fixed and limit by period are prorated",
+        "Bestandteil {0}: nur fixed und limit mit einem Zeitraum werden anteilig berechnet",
+    ),
+    (
+        r"component (\S+) is a percentage of (\S+), which does not stand before it",
+        "Bestandteil {0} ist ein Anteil von {1}, das nicht davor steht",
+    ),
+    (
+        r"component (\S+) is a percentage of (\S+), which falls due at another time",
+        "Bestandteil {0} ist ein Anteil von {1}, das zu anderer Zeit fällig wird",
+    ),
+    (r"only the last tier may have no end", "Nur die letzte Stufe darf ohne Ende sein"),
+    (r"the ends of the tiers must rise", "Die Enden der Stufen müssen steigen"),
+    (r"give window and window_take together", "window und window_take gehören zusammen"),
+    (
+        r"percentile is given with take: percentile, and only then",
+        "percentile steht bei take: percentile, und nur dort",
+    ),
+    (
+        r"what a counter rose by is summed up: take must be sum",
+        "Was ein Zählerstand steigt, wird addiert: take muss sum sein",
+    ),
+    (r"the points of an index must rise by day", "Die Punkte eines Index müssen nach Tagen steigen"),
     (r"order quantity (\S+): maximum is below minimum", "Bestellfeld {0}: maximum liegt unter minimum"),
     (r"plan (\S+): give either capacity or pools", "Plan {0}: entweder capacity oder pools angeben"),
     (r"plan (\S+) names a pool twice", "Der Plan {0} nennt einen Bereich doppelt"),
@@ -228,6 +267,11 @@ _RULES = (
     ),
     (r"the booking ends before it starts", "Die Buchung endet vor ihrem Beginn"),
     (r"the record ends before it starts", "Der Datensatz endet vor seinem Beginn"),
+    (r"a record cannot correct itself", "Ein Datensatz kann nicht sich selbst ersetzen"),
+    (
+        r"give 1 to (\S+) records and cancellations together",
+        "zusammen 1 bis {0} Datensätze und Rücknahmen angeben",
+    ),
     (r"the maintenance ends before it starts", "Die Wartung endet vor ihrem Beginn"),
     (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
     (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),

@@ -451,7 +451,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "clause_flawed": (
         "Die Klausel ist nicht zu gebrauchen ({place}): {reason}",
-        "The clause cannot be used ({place}): {reason_en}",
+        "The clause cannot be used ({place}): {reason}",
     ),
     "clause_not_in_force": (
         "Die Klausel {clause} hat für den {day} keine Fassung.",
@@ -511,7 +511,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "pool_held": (
         "Noch ist nichts zu berechnen: {reason}",
-        "Nothing can be charged yet: {reason_en}",
+        "Nothing can be charged yet: {reason}",
     ),
     "pool_settled": (
         "Der Kostentopf {pool} ist abgerechnet; Abschläge gibt es nicht mehr.",
@@ -557,7 +557,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "not_priced": (
         "Der Schritt {step} hat keinen Preis: {reason}",
-        "The step {step} has no price: {reason_en}",
+        "The step {step} has no price: {reason}",
     ),
     "not_exact": (
         "Die Forderungen ergeben {charged}, die Kosten sind {cost}.",
@@ -581,6 +581,19 @@ class Rejection(Contract):
 
 
 @dataclasses.dataclass(frozen=True)
+class Said:
+    """A parameter that is a sentence itself, in German and English."""
+
+    german: str
+    english: str
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """Both."""
+        return self.german, self.english
+
+
+@dataclasses.dataclass(frozen=True)
 class Rejected:
     """A refusal as a value, with what its sentences need to know."""
 
@@ -592,7 +605,13 @@ class Rejected:
     def sentences(self) -> tuple[str, str]:
         """The reason in German and English."""
         german, english = SENTENCES[self.code]
-        return german.format_map(self.parameters), english.format_map(self.parameters)
+        return german.format_map(self._in(0)), english.format_map(self._in(1))
+
+    def _in(self, language: int) -> dict[str, object]:
+        return {
+            name: value.sentences[language] if isinstance(value, Said) else value
+            for name, value in self.parameters.items()
+        }
 
     def as_rejection(self, command: str) -> Rejection:
         """The payload that tells the sender of `command`."""

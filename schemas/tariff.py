@@ -117,7 +117,8 @@ class PercentOf(Contract):
 
     Attributes:
         percent: of the sum of the components' amounts; negative for a rebate.
-        of: their ids; none of them may be a percentage of this one.
+        of: their ids; they stand before this one. A percentage of `usage` may also be of what else is charged
+            in the same month; any other is of components that fall due with it.
         round_base: how the sum is rounded before the percentage is taken.
     """
 
@@ -392,6 +393,26 @@ class Tariff(Contract):
                     )
             seen.add(component.id)
         return self
+
+    @model_validator(mode="after")
+    def _percentages_fall_due_together(self) -> Self:
+        when = {component.id: _falls_due(component) for component in self.components}
+        for component in self.components:
+            if component.billing == "usage" or not isinstance(component.price, PercentOf):
+                continue
+            for name in component.price.of:
+                if when[name] != when[component.id]:
+                    raise ValueError(
+                        f"component {component.id} is a percentage of {name}, which falls due at another time"
+                    )
+        return self
+
+
+def _falls_due(component: Component) -> str:
+    """When a component is charged: once, on a change of plan, by period, or after usage."""
+    if component.billing == "one_time":
+        return "total"
+    return component.billing if component.period is None or component.billing == "usage" else component.period
 
 
 def prices_of(pricing: Pricing) -> Iterator[Price]:

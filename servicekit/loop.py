@@ -130,7 +130,7 @@ class BatchLoop:
                 except Interrupted:
                     break
                 finally:
-                    await reading
+                    reading.cancel()
                 await self._publish_after_the_last(committed)
             if asyncio.get_running_loop().time() >= self._next_tick:
                 await self._tick()

@@ -16,17 +16,18 @@ from .messages import Delivery, decode
 EXPIRES_SECONDS = 5.0
 """How long a pull request lives. Bounds the silence after a request was lost on the way."""
 
-BATCH_BYTES_MAX = 1 << 20
+BATCH_BYTES_MAX = 768 << 10
 """One batch is at most so large, since a message may hold a thousand usage records, which take many times
 the room once they are read."""
 
 WAITING_MAX = 5_000
-WAITING_BYTES_MAX = 16 << 20
+WAITING_BYTES_MAX = 4 << 20
 FACTS = "fact"
 """The origin of what services tell each other."""
 _READ_AHEAD_BYTES_MAX = BATCH_BYTES_MAX
 """So much of what waits is read while the database works on an earlier batch."""
 _READ_AT_ONCE_BYTES = 64 << 10
+_READ_AHEAD_PAUSE_SECONDS = 0.003
 _REQUEST_BYTES_MAX = 1 << 20
 _REFUSED_PAUSE_SECONDS = 0.25
 _OPEN_MAX = 2
@@ -58,22 +59,23 @@ class Inflow:
             decode(delivery)
 
     async def read_ahead(self) -> None:
-        """Read what the next batch will hold, while the database works on this one."""
+        """Read what the next batch will hold while the database works on this one; cancelled at its end.
+
+        A little at a time and after a pause, so that it fills long waits and does not lengthen short ones.
+        """
         coming = [queue for origin, queue in self._queues.items() if origin != FACTS]
-        in_turn = itertools.chain(
-            self._queues.get(FACTS, ()), *itertools.zip_longest(*(list(queue) for queue in coming))
-        )
+        in_turn = itertools.chain(self._queues.get(FACTS, ()), *itertools.zip_longest(*coming))
         size = read = 0
         for delivery in [each for each in in_turn if each is not None]:
             size += len(delivery.body)
             if size > _READ_AHEAD_BYTES_MAX:
                 return
             if delivery.read is None:
+                if not read or read >= _READ_AT_ONCE_BYTES:
+                    read = 0
+                    await asyncio.sleep(_READ_AHEAD_PAUSE_SECONDS)
                 decode(delivery)
                 read += len(delivery.body)
-            if read >= _READ_AT_ONCE_BYTES:
-                read = 0
-                await asyncio.sleep(0)
 
     def let_go(self, deliveries: Iterable[Delivery]) -> None:
         """These are acknowledged: if they come again, the acknowledgement was lost."""

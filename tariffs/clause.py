@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from allmende.schemas.clause import (
+    Between,
     Calculate,
     Charge,
     ClauseVersion,
@@ -151,11 +152,17 @@ def run(version: ClauseVersion, case: Case) -> Outcome:
                 f"Der Schlüssel {done.key_id} hat für den {done.day:%d.%m.%Y} noch keine Fassung",
                 f"The key {done.key_id} has no version for {done.day} yet",
             )
+        if isinstance(done, steps.Unpriced):
+            return Held(done.german, done.english)
         values[step.id] = done.value
         story += [Told(step.id, party, german, english) for party, german, english in done.story]
     for requirement in version.requires:
         if not holds(requirement, values, unit):
             return Held(requirement.reason, requirement.reason)
+    for charge in version.charges:
+        broken = (part for part in values[charge.step].parts.values() if isinstance(part, Fraction))
+        if (amount := next((part for part in broken if part.denominator != 1), None)) is not None:
+            return rejected("not_whole", charge.step, step=charge.step, amount=unit.text(amount, "en"))
     charges = tuple(charged for charge in version.charges for charged in _charged(charge, values))
     return _proven(Result(version, values, charges, tuple(story)), unit)
 
@@ -164,7 +171,7 @@ def _parties(values: Mapping[str, Value]) -> list[str]:
     return sorted({party for value in values.values() if value.each for party in value.parts})
 
 
-def _do(step: Step, scene: Scene) -> Done | NotYet | Rejected:
+def _do(step: Step, scene: Scene) -> Done | NotYet | steps.Unpriced | Rejected:
     if not holds(step, scene.values, scene.unit):
         return steps.nothing(scene)
     match step.work:
@@ -180,6 +187,8 @@ def _do(step: Step, scene: Scene) -> Done | NotYet | Rejected:
             return steps.decide(work, scene)
         case DateStep() as work:
             return steps.date(work, scene)
+        case Between() as work:
+            return steps.between(work, scene)
         case Instalments() as work:
             return steps.instalments(work, scene)
 

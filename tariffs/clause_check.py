@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from allmende.schemas.clause import (
+    Between,
     Calculate,
     Clause,
     ClauseVersion,
@@ -21,7 +22,7 @@ from allmende.schemas.clause import (
     Step,
     Test,
 )
-from allmende.schemas.tariff import Derived, PercentOf, prices_of
+from allmende.schemas.tariff import Derived, Included, PercentOf, prices_of
 
 from .steps import kind_of
 from .values import DATE, MONEY, NUMBER
@@ -224,6 +225,12 @@ class _Check:
             case DateStep() as work:
                 source = self._operand((*path, "date", "of"), work.of, "date")
                 return _Known("date", source is not None and source.each)
+            case Between() as work:
+                ends = [
+                    self._operand((*path, "between", field), getattr(work, field), "date")
+                    for field in ("since", "until")
+                ]
+                return _Known("number", any(end is not None and end.each for end in ends))
             case Instalments() as work:
                 self._operand((*path, "instalments", "amount"), work.amount, "money")
                 return _Known("money", each=True)
@@ -268,6 +275,13 @@ class _Check:
                 self._say(
                     path, german, f"a price of the kind {price.kind} belongs into a tariff, not into a clause"
                 )
+        rule = work.quantity
+        if rule is not None and (rule.reading, rule.take, rule.window) != ("delta", "sum", None):
+            german = "Ein Zähler wird in einem Tarif gelesen; in einer Klausel rechnet ein Schritt vorher"
+            english = "a meter is read in a tariff; in a clause, an earlier step reckons the quantity"
+            self._say((*path, "quantity"), german, english)
+        if rule is not None and rule.included is not None:
+            self._included((*path, "quantity", "included"), rule.included)
         if work.price_by_class is not None and "class" not in texts:
             self._say(path, "price_by_class braucht die Angabe class", "price_by_class needs an input class")
         for number, cell in enumerate(work.prices or ()):
@@ -279,6 +293,14 @@ class _Check:
         return _Known(
             "money", each or any(known.each for known in texts.values() if quantity and quantity.each)
         )
+
+    def _included(self, path: Path, included: Included) -> None:
+        if included.for_each is not None:
+            self._operand((*path, "for_each"), included.for_each, "number")
+        if included.shared_by != "booking":
+            german = "Ein gemeinsamer Vorrat gehört in einen Tarif; in einer Klausel wird er verteilt (share)"
+            english = "a shared allowance belongs into a tariff; in a clause it is shared by a step"
+            self._say((*path, "shared_by"), german, english)
 
     def _share(self, work: Share, path: Path) -> _Known:
         self._operand((*path, "amount"), work.amount, "money")

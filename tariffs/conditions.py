@@ -30,9 +30,10 @@ def operand(text: str, values: Values, currency: Unit) -> Value:
         return values[text]
     name, _, party = text.partition(".")
     value = values[name]
-    return single(
-        value.kind, value.number(party) if value.kind in {"money", "number"} else value.parts[party]
-    )
+    if value.kind in {"money", "number"}:
+        return single(value.kind, value.number(party))
+    part = value.of(party)
+    return Value(value.kind, {}, each=True) if part is None else single(value.kind, part)
 
 
 def holds(condition: Condition, values: Values, currency: Unit, party: str = ONE) -> bool:

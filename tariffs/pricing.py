@@ -13,7 +13,7 @@ from typing import NamedTuple
 from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.tariff import Component, Derived, Free, NotOffered, PercentOf, Pricing
 
-from .amount import settle
+from .amount import settler
 from .indexation import factor_on
 from .price import Formula, Setting, formula
 from .quantity import Billable, Quantities, multiple, reader, rounding_of
@@ -114,7 +114,7 @@ class Pricer:
         self.money: Money = money_in(currency, decimals)
         self._currency, self._decimals = currency, decimals
         self._label_de, self._label_en = label
-        self._amount = pricing.amount
+        self._settle = settler(pricing.amount, decimals, self.money) if pricing.amount is not None else None
         measure = pricing.measure if isinstance(pricing, Component) else None
         self._read = reader(pricing.quantity, pricing.unit, measure or self.name)
         self._changes = changes_in(pricing)
@@ -161,11 +161,10 @@ class Pricer:
     def _settled(
         self, quantity: Number, numerator: int, denominator: int, german: str, english: str
     ) -> Priced:
-        if self._amount is None:
+        if self._settle is None:
             amount, after_de, after_en = commercially(numerator, denominator), "", ""
         else:
-            exact = Fraction(numerator, denominator)
-            amount, (after_de, after_en) = settle(self._amount, exact, self._decimals, self.money)
+            amount, (after_de, after_en) = self._settle(Fraction(numerator, denominator))
         money_de, money_en = self.money(amount)
         return Priced(
             quantity,
@@ -195,8 +194,9 @@ class Pricer:
             case PercentOf() | Free():
                 return price
         factor, told = Fraction(1), choice_of(self.pricing, attributes, day)
-        if self._amount is not None and self._amount.index is not None:
-            factor, indexed = factor_on(self._amount.index, day)
+        rule = self.pricing.amount
+        if rule is not None and rule.index is not None:
+            factor, indexed = factor_on(rule.index, day)
             told = indexed[0] + told[0], indexed[1] + told[1]
         scale = 10**self._decimals
         return formula(price, Setting(self.name, self.pricing.unit, self._currency, scale, factor, told))

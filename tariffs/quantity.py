@@ -65,16 +65,17 @@ def reader(rule: QuantityRule | None, unit: str, name: str) -> Reader:
     if rule is None:
         return lambda quantity, _order, _part: _as_it_is(quantity, unit)
     measured = reading_of(rule)
+    rounding = rule.round if rule.round is not None and rule.round.each == "total" else None
+    rounded_how = rounding_of(rounding) if rounding is not None else ("", "")
     about = (f" ({measured[0]})", f" ({measured[1]})") if measured else ("", "")
 
     def read(quantity: Number, order: Quantities, part: Decimal | None) -> Billable | Rejected:
         german, english = both(quantity)
         german, english = f"{german} {unit}{about[0]}", f"{english} {unit}{about[1]}"
-        if rule.round is not None and rule.round.each == "total":
-            rounded = multiple(quantity, rule.round)
+        if rounding is not None:
+            rounded = multiple(quantity, rounding)
             if rounded != quantity:
-                how = rounding_of(rule.round)
-                german, english = _step((german, english), rounded, unit, how)
+                german, english = _step((german, english), rounded, unit, rounded_how)
                 quantity = rounded
         if rule.at_least is not None and 0 < quantity < rule.at_least:
             if rule.below == "refuse":
@@ -153,8 +154,11 @@ def _step(told: Told, quantity: Number, unit: str, how: Told) -> Told:
 def _less(quantity: Number, free: Decimal, unit: str) -> tuple[Number, Told]:
     used: Number = min(free, quantity)
     rest = _difference(quantity, used)
-    (used_de, used_en), (rest_de, rest_en), (free_de, free_en) = both(used), both(rest), both(free)
-    of_de, of_en = (f" von {free_de}", f" of {free_en}") if used != free else ("", "")
+    (used_de, used_en), (rest_de, rest_en) = both(used), both(rest)
+    of_de, of_en = "", ""
+    if used != free:
+        free_de, free_en = both(free)
+        of_de, of_en = f" von {free_de}", f" of {free_en}"
     return rest, (
         f" − {used_de}{of_de} {unit} frei = {rest_de} {unit}",
         f" − {used_en}{of_en} {unit} included = {rest_en} {unit}",

@@ -1,11 +1,14 @@
 """The steps of a cost clause: each works out one value from those before it and tells how."""
 
 import calendar
+import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 
 from allmende.schemas.clause import (
+    Between,
     Calculate,
     DateStep,
     Decide,
@@ -15,7 +18,7 @@ from allmende.schemas.clause import (
     PriceStep,
     Share,
 )
-from allmende.schemas.rejections import Rejected, rejected
+from allmende.schemas.rejections import Rejected, Said, rejected
 
 from .conditions import Values, holds, is_each, members_of, operand
 from .pricing import price_quantity
@@ -42,6 +45,9 @@ def nothing(scene: Scene) -> Done:
         several = any(scene.find(text).each for text in _operands(work)) and not work.total
         kind = kind_of(work, {text: scene.find(text).kind for text in _operands(work)})
         empty = each_of(kind, {}) if several else single(kind, Fraction(0))
+    elif isinstance(work, Between):
+        several = scene.find(work.since).each or scene.find(work.until).each
+        empty = each_of("number", {}) if several else single("number", Fraction(0))
     else:
         source = scene.find(work.of)
         kind = "money" if isinstance(work, PriceStep) else source.kind
@@ -58,6 +64,8 @@ def _operands(work: Calculate) -> tuple[str, ...]:
 
 def kind_of(work: Calculate, kinds: Mapping[str, Kind]) -> Kind:
     """Tell the kind of a result from the kinds of its operands: money times a number is money."""
+    if work.total == "count":
+        return "number"
     base = next((kinds[text] for text in (*work.add, *work.subtract)), "number")
     dimension = (base == "money") + sum(kinds[text] == "money" for text in work.multiply)
     dimension -= sum(kinds[text] == "money" for text in work.divide)
@@ -79,7 +87,7 @@ def calculate(work: Calculate, scene: Scene) -> Done | Rejected:
         exact[party] = result
     bounds = {text: scene.find(text) for text in (work.at_least, work.at_most) if text is not None}
     if work.total:
-        exact = {ONE: sum(exact.values(), Fraction(0))}
+        exact = {ONE: _AGGREGATE[work.total](list(exact.values()))}
     parts = {
         party: _finish(work, _clamped(work, each, bounds, party), kind, scene)
         for party, each in exact.items()
@@ -88,6 +96,22 @@ def calculate(work: Calculate, scene: Scene) -> Done | Rejected:
     value = each_of(kind, parts) if several or (not parts) else single(kind, parts[ONE])
     story = tuple(_told_sum(work, found, party, part, kind, scene) for party, part in parts.items())
     return Done(value, story)
+
+
+_AGGREGATE: Mapping[bool | str, Callable[[Sequence[Fraction]], Fraction]] = {
+    True: lambda parts: sum(parts, Fraction(0)),
+    "max": lambda parts: max(parts, default=Fraction(0)),
+    "min": lambda parts: min(parts, default=Fraction(0)),
+    "mean": lambda parts: sum(parts, Fraction(0)) / max(len(parts), 1),
+    "count": lambda parts: Fraction(len(parts)),
+}
+_AGGREGATED: Mapping[bool | str, tuple[str, str]] = {
+    True: ("Summe über alle von", "sum over all of"),
+    "max": ("größter Wert von", "largest value of"),
+    "min": ("kleinster Wert von", "smallest value of"),
+    "mean": ("Mittelwert von", "mean of"),
+    "count": ("Anzahl der Werte von", "number of values of"),
+}
 
 
 def _reckon(work: Calculate, found: Mapping[str, Value], party: str) -> Fraction | None:
@@ -140,7 +164,8 @@ def _told_sum(  # noqa: PLR0913 - what the sentence tells
             percent = number_text(Fraction(work.percent), language)
             text = f"{percent} % von {text}" if language == "de" else f"{percent}% of {text}"
         if work.total:
-            text = f"Summe über alle von {text}" if language == "de" else f"sum over all of {text}"
+            german, english = _AGGREGATED[work.total]
+            text = f"{german if language == 'de' else english} {text}"
         return f"{text} = {scene.say(result, kind, language)}"
 
     return sentence(scene, party, tell("de"), tell("en"))
@@ -153,8 +178,17 @@ def _shown(value: Value, party: str) -> Fraction:
 # -- price ------------------------------------------------------------------------------------------
 
 
-def price(work: PriceStep, scene: Scene) -> Done | Rejected:
+@dataclasses.dataclass(frozen=True)
+class Unpriced:
+    """No price is known, so that nothing can be charged yet."""
+
+    german: str
+    english: str
+
+
+def price(work: PriceStep, scene: Scene) -> Done | Unpriced | Rejected:
     """Price a quantity by the rules of a tariff."""
+    numbers = {name: value for name, value in scene.values.items() if value.kind == "number"}
     texts = {name: value for name, value in scene.values.items() if value.kind in {"text", "flag"}}
     quantity = scene.find(work.of)
     parties = labels([quantity, *(value for value in texts.values() if quantity.each)])
@@ -171,11 +205,18 @@ def price(work: PriceStep, scene: Scene) -> Done | Rejected:
             scene.span[0],
             currency=scene.unit.code,
             decimals=scene.unit.decimals,
+            order_quantities={
+                name: Decimal(part.numerator) / Decimal(part.denominator)
+                for name, value in numbers.items()
+                if (part := value.number(party)) is not None
+            },
         )
         if isinstance(priced, Rejected):
             place = f"{scene.step.id}.{party}" if party else scene.step.id
             german, english = priced.sentences
-            return rejected("not_priced", place, step=place, reason=german, reason_en=english)
+            if priced.code == "no_price":
+                return Unpriced(f"{place}: {german}", f"{place}: {english}")
+            return rejected("not_priced", place, step=place, reason=Said(german, english))
         parts[party] = Fraction(priced.amount)
         story.append(sentence(scene, party, priced.trace_de, priced.trace_en))
     value = each_of("money", parts) if parties != [ONE] else single("money", parts[ONE])
@@ -242,10 +283,7 @@ def date(work: DateStep, scene: Scene) -> Done:
 
 
 def _moved(day: dt.date, work: DateStep) -> dt.date:
-    years, month = divmod(day.month - 1 + work.months, 12)
-    year = day.year + years + work.years
-    last = calendar.monthrange(year, month + 1)[1]
-    day = dt.date(year, month + 1, min(day.day, last)) + dt.timedelta(days=work.days)
+    day = _later(day, work.months + 12 * work.years) + dt.timedelta(days=work.days)
     for _ in range(work.working_days):
         day += dt.timedelta(days=1)
         while day.weekday() >= calendar.SATURDAY:
@@ -256,6 +294,58 @@ def _moved(day: dt.date, work: DateStep) -> dt.date:
     months = day.year * 12 + (day.month - 1) // length * length + length
     following = dt.date(months // 12, months % 12 + 1, 1)
     return following if work.to.startswith("next_") else following - dt.timedelta(days=1)
+
+
+def between(work: Between, scene: Scene) -> Done:
+    """Count how long it is from one date to another."""
+    since, until = scene.find(work.since), scene.find(work.until)
+    parts: dict[str, Scalar] = {}
+    story = []
+    for party in labels((since, until)):
+        first, last = since.of(party), until.of(party)
+        if not isinstance(first, dt.date) or not isinstance(last, dt.date):
+            continue
+        end = last + dt.timedelta(days=1) if work.inclusive else last
+        count = _length(first, end, work.count)
+        parts[party] = Fraction(count)
+        german, english = _COUNTED[work.count]
+        story.append(
+            sentence(
+                scene,
+                party,
+                f"{first:%d.%m.%Y} bis {last:%d.%m.%Y}: {count} {german}",
+                f"{first} to {last}: {count} {english}",
+            )
+        )
+    return Done(Value("number", parts, each=since.each or until.each), tuple(story))
+
+
+_COUNTED = {
+    "days": ("Tage", "days"),
+    "months": ("volle Monate", "full months"),
+    "begun_months": ("angefangene Monate", "begun months"),
+    "years": ("volle Jahre", "full years"),
+    "begun_years": ("angefangene Jahre", "begun years"),
+}
+
+
+def _length(since: dt.date, until: dt.date, count: str) -> int:
+    if until <= since:
+        return 0
+    if count == "days":
+        return (until - since).days
+    step = 12 if count.endswith("years") else 1
+    months = (until.year - since.year) * 12 + until.month - since.month
+    full = months // step - (_later(since, months // step * step) > until)
+    broken = _later(since, full * step) < until
+    return full + (broken if count.startswith("begun") else 0)
+
+
+def _later(day: dt.date, months: int) -> dt.date:
+    """The same day of a later month, or that month's last (§ 188 Abs. 3 BGB)."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year = day.year + years
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def instalments(work: Instalments, scene: Scene) -> Done:

@@ -20,10 +20,11 @@ _SWAP = str.maketrans(",.", ".,")
 
 def short(number: Number) -> str:
     """Write a number without zeros at its end: `1.5`; `1/3` where it has no last decimal place."""
-    if isinstance(number, Fraction):
-        ended = decimal_of(number)
+    if type(number) is not Decimal:  # a type is told faster than an abstract number is recognised
+        fraction = Fraction(number)
+        ended = decimal_of(fraction)
         if ended is None:
-            return f"{number.numerator}/{number.denominator}"
+            return f"{fraction.numerator}/{fraction.denominator}"
         number = ended
     text = plain(number)
     return text.rstrip("0").rstrip(".") if "." in text else text

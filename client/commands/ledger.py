@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -10,13 +10,15 @@ from allmende.client import journal_file
 from allmende.client.journal_file import JournalFormat
 from allmende.schemas import chain
 from allmende.schemas.contract import Unreadable
-from allmende.schemas.journal import BrokenPlace, JournalEntry, JournalVerified
+from allmende.schemas.journal import BrokenPlace, JournalVerified
 
 from .files import unreadable
 from .language import hint, reason_of, say, tell
-from .progress import progress
+from .progress import Progress, progress
 from .session import Session
 from .stop import CONFLICT, Stop
+
+_ENTRIES = ("Buchungssatz", "entry")
 
 
 async def export(
@@ -31,7 +33,7 @@ async def export(
             stream.write(journal_file.head_of(form))
             async for page in market.journal_pages(period=period, year=year):
                 if advance is None:
-                    advance = stack.enter_context(progress(page.total, to or "Journal"))
+                    advance = stack.enter_context(progress(page.total, to or "Journal", counts=_ENTRIES))
                 for last in page.entries:
                     stream.write(write(last))
                 done += len(page.entries)
@@ -98,7 +100,7 @@ def _remember(sequence: int, head: str) -> None:
 async def _verify_market(session: Session, head: str | None) -> JournalVerified:
     found = None
     async with session.market() as market:
-        with progress(None, say("Kette", "chain")) as advance:
+        with progress(None, say("Kette", "chain"), counts=_ENTRIES) as advance:
             async for found in market.verify_journal(head=head):
                 advance(None, found.sequence)
     if found is None:
@@ -111,21 +113,8 @@ def _verify_file(file: str, head: str | None, *, extract: bool) -> JournalVerifi
         with contextlib.nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8") as lines:
             total = None if file == "-" else Path(file).stat().st_size
             with progress(total, file) as advance:
-
-                def watched() -> Iterator[JournalEntry]:
-                    read_bytes = 0
-
-                    def counted() -> Iterator[str]:
-                        nonlocal read_bytes
-                        for line in lines:
-                            read_bytes += len(line.encode())
-                            yield line
-
-                    for number, entry in enumerate(journal_file.read_entries(counted()), 1):
-                        advance(read_bytes, number)
-                        yield entry
-
-                return chain.verify(watched(), head=head, extract=extract)
+                entries = journal_file.read_entries(_counted(lines, advance))
+                return chain.verify(entries, head=head, extract=extract)
     except OSError as error:
         raise unreadable(file, error) from None
     except UnicodeDecodeError:
@@ -140,6 +129,14 @@ def _verify_file(file: str, head: str | None, *, extract: bool) -> JournalVerifi
             ),
             CONFLICT,
         ) from None
+
+
+def _counted(lines: Iterable[str], advance: Progress) -> Iterator[str]:
+    read_bytes = 0
+    for number, line in enumerate(lines, 1):
+        read_bytes += len(line.encode())
+        advance(read_bytes, number)
+        yield line
 
 
 def _broken(place: BrokenPlace) -> tuple[str, str]:

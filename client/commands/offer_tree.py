@@ -136,6 +136,23 @@ def offer_show(
     return show(session, offering, revision=revision, draft=draft)
 
 
+@offer.command("prices", help=both("Die Preise eines Angebots zeigen", "Show what an offering costs"))
+@connected
+def offer_prices(
+    session: Session,
+    offering: Offered,
+    *,
+    revision: Annotated[
+        int | None, typer.Option(min=1, help=both("Eine frühere Revision", "An earlier revision"))
+    ] = None,
+    draft: Draft = False,
+) -> Work:
+    """Show the prices of one offering."""
+    from .offers import prices
+
+    return prices(session, offering, revision=revision, draft=draft)
+
+
 @offer.command("history", help=both("Die Revisionen eines Angebots zeigen", "Show an offering's revisions"))
 @connected
 def offer_history(session: Session, offering: Offered) -> Work:

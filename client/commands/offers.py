@@ -6,6 +6,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+from allmende.client import prices as price_words
 from allmende.client.market import Market, Unanswered
 from allmende.client.offering_file import read_offerings
 from allmende.client.output import Column, Format, Kind, Listing, as_yaml
@@ -36,6 +37,14 @@ _REVISIONS = (
     Column("published_at", "Veröffentlicht", "Published", Kind.INSTANT),
     Column("title", "Titel", "Title"),
     Column("tariffs", "Tarifversionen", "Tariff versions"),
+)
+_PRICES = (
+    Column("plan", "Plan", "Plan"),
+    Column("version", "Tarif", "Tariff", Kind.NUMBER),
+    Column("valid_from", "gilt ab", "Valid from", Kind.DAY),
+    Column("component", "Bestandteil", "Component"),
+    Column("charged", "Berechnet", "Charged"),
+    Column("price", "Entgelt", "Price"),
 )
 _DIFFERENCES = (
     Column("path", "Stelle", "Place"),
@@ -119,7 +128,11 @@ async def _publish(market: Market, offering: Offering) -> Result:
     if _is_unchanged(offering, before):
         return _row(offering, "unchanged", before), None
     outcome = await market.publish(offering)
-    return _result(offering, "changed" if before else "new", before, outcome)
+    state = "changed" if before else "new"
+    # Prices that follow another list stand in what is published as they were taken.
+    if isinstance(outcome, OfferingPublished) and before and before.revision == outcome.revision:
+        state = "unchanged"
+    return _result(offering, state, before, outcome)
 
 
 async def _keep(market: Market, offering: Offering) -> Result:
@@ -249,6 +262,32 @@ async def show(session: Session, offering_id: str, *, revision: int | None, draf
     Session(form=form).show(Listing((), (), document_of(found.offering)))
     state = say(*STATES[found.state])
     tell(f"Revision {found.revision}, {state}", f"revision {found.revision}, {state}")
+
+
+async def prices(session: Session, offering_id: str, *, revision: int | None, draft: bool) -> None:
+    """Show what every component of an offering costs, by plan and tariff version."""
+    async with session.market() as market:
+        found = await market.offering(offering_id, revision=revision, draft=draft)
+    if isinstance(found, Rejection):
+        raise refusal(found)
+    rows = [
+        {
+            "plan": plan.plan_id,
+            "version": tariff.version,
+            "valid_from": tariff.valid_from,
+            "component": component.title,
+            "charged": price_words.charged(component, language()),
+            "price": price_words.price(component, tariff.currency, language()),
+        }
+        for plan in found.offering.plans
+        for tariff in plan.tariffs
+        for component in tariff.components
+    ]
+    session.show(Listing(_PRICES, rows, document_of(found.offering)))
+    hint(
+        f"allmende offer estimate {offering_id} PLAN schätzt die Kosten",
+        f"allmende offer estimate {offering_id} PLAN estimates the costs",
+    )
 
 
 async def history(session: Session, offering_id: str) -> None:

@@ -11,8 +11,16 @@ Progress = Callable[[int | None, int], None]
 
 
 @contextlib.contextmanager
-def progress(total_bytes: int | None, file: str) -> Iterator[Progress]:
-    """Show how far a file is read; silent when stderr is no terminal."""
+def progress(
+    total_bytes: int | None, file: str, *, counts: tuple[str, str] = ("Zeile", "line")
+) -> Iterator[Progress]:
+    """Show how far a file is read; silent when stderr is no terminal.
+
+    Args:
+        total_bytes: or of whatever else is advanced.
+        file: what is read.
+        counts: what its lines are called, in German and English.
+    """
     if not sys.stderr.isatty():
         yield lambda _bytes, _line: None
         return
@@ -25,8 +33,7 @@ def progress(total_bytes: int | None, file: str) -> Iterator[Progress]:
         task = bar.add_task(file, total=total_bytes)
 
         def advance(bytes_read: int | None, line: int) -> None:
-            bar.update(
-                task, completed=bytes_read, description=say(f"{file}, Zeile {line}", f"{file}, line {line}")
-            )
+            said = f"{file}, {say(*counts)} {line}"
+            bar.update(task, completed=bytes_read, description=said)
 
         yield advance

@@ -16,7 +16,7 @@ from .offer_tree import offer
 from .pool_tree import key, pool
 from .root import app
 from .session import Session, Work, connected
-from .typed import File, group
+from .typed import File, Id, group
 
 __all__ = ["app"]
 
@@ -75,6 +75,93 @@ def usage_submit(
     from .usage import submit
 
     return submit(session, file, again=again)
+
+
+@usage.command(
+    "import",
+    help=both(
+        "Verbrauch, Berichtigungen und Rücknahmen aus einer Datei melden (CSV auch aus Excel, JSON-Zeilen); "
+        "ein zweiter Aufruf macht weiter, wo der erste aufhörte. Spalten: id, booking_id, meter, quantity, "
+        "start, end; dazu corrects, cancels, reason, dimension:NAME",
+        "Report usage, corrections and cancellations from a file (CSV, from Excel too, JSON lines); "
+        "a second call goes on where the first ended. Columns: id, booking_id, meter, quantity, start, end; "
+        "also corrects, cancels, reason, dimension:NAME",
+    ),
+)
+@connected
+def usage_import(
+    session: Session,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help=both("Datei, - für die Standardeingabe", "File, - for stdin")),
+    ],
+    report: Annotated[
+        str,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help=both(
+                "Bericht über Abgelehntes; sonst FILE.refused.csv",
+                "Report of refusals; else FILE.refused.csv",
+            ),
+        ),
+    ] = "",
+    *,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help=both("Von vorn, und alles neu entscheiden lassen", "From the start, all decided anew"),
+        ),
+    ] = False,
+) -> Work:
+    """Bring a file in."""
+    from .usage import bring_in
+
+    return bring_in(session, file, report=report, again=again)
+
+
+@usage.command(
+    "clarifications",
+    help=both("Widersprüchliche Meldungen zeigen", "Show records that were reported with two contents"),
+)
+@connected
+def usage_clarifications(
+    session: Session,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            metavar="NAME",
+            help=both("Nur von diesem Anbieter (Geschäftsstelle)", "Of this provider only (office)"),
+        ),
+    ] = None,
+    *,
+    settled: Annotated[bool, typer.Option("--all", help=both("Auch erledigte", "Settled ones too"))] = False,
+) -> Work:
+    """List contradictory records."""
+    from .clarifications import show_all
+
+    return show_all(session, provider, settled=settled)
+
+
+@usage.command(
+    "settle",
+    help=both(
+        "Einen Widerspruch erledigen: das zuerst Gemeldete gilt", "Settle one: what was reported first stands"
+    ),
+)
+@connected
+def usage_settle(
+    session: Session,
+    clarification: Annotated[int, typer.Argument(metavar="NUMBER", help=both("Nummer", "Number"))],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=both("Grund", "Why"))],
+    id_: Id = None,
+) -> Work:
+    """Settle a contradiction."""
+    from .clarifications import settle
+
+    return settle(session, clarification, reason, id_)
 
 
 @settlement.command("list", help=both("Abgerechnete Monate zeigen", "Show the settled months"))

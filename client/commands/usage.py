@@ -4,15 +4,15 @@ import contextlib
 import hashlib
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from allmende.client.market import Market, Unanswered
 from allmende.client.output import Column, Listing
 from allmende.client.usage_file import read_usage
-from allmende.schemas.billing import UsageRecord
+from allmende.schemas.billing import REPORT_ENTRIES_MAX, UsageCancellation, UsageRecord
 from allmende.schemas.contract import MESSAGE_BYTES_MAX
 from allmende.schemas.mistakes import Mistake
 from allmende.schemas.rejections import Rejection
@@ -22,8 +22,8 @@ from .language import hint, refusal, say, tell
 from .progress import Progress, progress
 from .session import Session
 from .stop import FAILURE, UNREACHABLE, Stop
+from .usage_state import Refusals, State, refusals_kept
 
-_RECORDS_MAX = 1_000
 _BYTES_MAX = MESSAGE_BYTES_MAX - 16_384
 """Leaves room for the envelope."""
 _NAMESPACE = uuid.UUID("5d4e0d0a-3a1c-5b5e-9f0a-6a1f6c0f7b52")
@@ -34,36 +34,57 @@ _REFUSED = (
     Column("code", "Grund", "Code"),
     Column("message", "Erklärung", "Explanation"),
 )
+Entry = UsageRecord | UsageCancellation
 
 
 @dataclass
-class Report:
-    """What became of a file so far."""
+class Batch:
+    """Entries that go in one report, with the numbers of their lines, and the bytes they take."""
 
-    accepted: int = 0
-    repeated: int = 0
-    parked: int = 0
-    refused: list[dict[str, Any]] = field(default_factory=list)
-    last_line: int = 0
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    size: int = 0
 
-    def add_mistake(self, mistake: Mistake) -> None:
-        """Note a line that could not be read."""
-        sentence = say(mistake.german, mistake.english)
-        message = f"{mistake.path}: {sentence}" if mistake.path else sentence
-        self.refused.append({"line": mistake.line, "id": None, "code": "unreadable", "message": message})
-
-
-Batch = list[tuple[int, UsageRecord]]
+    def takes(self, weight: int) -> bool:
+        """Whether another entry fits."""
+        return len(self.entries) < REPORT_ENTRIES_MAX and self.size + weight <= _BYTES_MAX
 
 
 async def submit(session: Session, file: str, *, again: bool) -> int:
-    """Report the records of a file in batches; tell what was refused and why."""
-    report = Report()
+    """Report the entries of a file in batches; tell what was refused and why."""
+    state = State()
+    refused = Refusals()
     with _opened(file) as stream, progress(_size(stream), file) as bar:
         async with session.market() as market:
-            await _send_all(market, stream, report, bar, again=again)
-    _show(session, report)
-    return FAILURE if report.refused else 0
+            async for _ in _send_all(market, stream, state, refused, bar, again=again):
+                pass
+    _show(session, state, refused)
+    return FAILURE if state.refused else 0
+
+
+async def bring_in(session: Session, file: str, *, report: str, again: bool) -> int:
+    """Report a file and remember how far it came, so that the same command goes on there.
+
+    Args:
+        session: of the member.
+        file: CSV or JSON lines.
+        report: where to write what was refused; after the file where empty.
+        again: from the beginning, and have everything decided anew.
+    """
+    kept = Path(report or f"{file}.refused.csv")
+    with _opened(file) as stream:
+        state = State.found(file, session.member, again=again)
+        if state.line:
+            tell(f"Weiter nach Zeile {state.line}.", f"Going on after line {state.line}.")
+        with refusals_kept(kept, state) as refused, progress(_size(stream), file) as bar:
+            async with session.market() as market:
+                async for _ in _send_all(market, stream, state, refused, bar, again=again):
+                    state.report_bytes = refused.written()
+                    state.keep()
+        state.forget()
+    _show(session, state, refused)
+    if state.refused:
+        hint(f"{kept} nennt jede abgelehnte Zeile", f"{kept} names each refused line")
+    return FAILURE if state.refused else 0
 
 
 @contextlib.contextmanager
@@ -88,62 +109,75 @@ def _size(stream: IO[bytes]) -> int | None:
     return size
 
 
-async def _send_all(market: Market, stream: IO[bytes], report: Report, bar: Progress, *, again: bool) -> None:
-    batch: Batch = []
-    size = 0
-    for line, found in read_usage(stream):
+async def _send_all(  # noqa: PLR0913 - what is read, what became of it, who looks on
+    market: Market, stream: IO[bytes], state: State, refused: Refusals, bar: Progress, *, again: bool
+) -> AsyncIterator[None]:
+    """Send batch after batch; gives way after each, when all up to `state.offset` is dealt with."""
+    batch = Batch()
+    place = state.line, state.offset
+    for line, found in read_usage(stream, place if state.offset else None):
         if isinstance(found, Mistake):
-            report.add_mistake(found)
-            continue
-        weight = len(found.model_dump_json().encode()) + 1
-        if len(batch) == _RECORDS_MAX or size + weight > _BYTES_MAX:
-            await _send(market, batch, report, again=again)
-            bar(stream.tell() if stream.seekable() else None, report.last_line)
-            batch, size = [], 0
-        batch.append((line, found))
-        size += weight
-    if batch:
-        await _send(market, batch, report, again=again)
+            _note(state, refused, found)
+        else:
+            weight = len(found.model_dump_json().encode()) + 1
+            if not batch.takes(weight):
+                await _send(market, batch, state, refused, again=again)
+                state.line, state.offset = place
+                bar(state.offset or None, state.line)
+                yield
+                batch = Batch()
+            batch.entries.append((line, found))
+            batch.size += weight
+        place = line, stream.tell() if stream.seekable() else 0
+    if batch.entries:
+        await _send(market, batch, state, refused, again=again)
+        state.line, state.offset = place
+        yield
 
 
-async def _send(market: Market, batch: Batch, report: Report, *, again: bool) -> None:
-    records = [record for _, record in batch]
+def _note(state: State, refused: Refusals, mistake: Mistake) -> None:
+    sentence = say(mistake.german, mistake.english)
+    message = f"{mistake.path}: {sentence}" if mistake.path else sentence
+    state.refused += 1
+    refused.add({"line": mistake.line, "id": None, "code": "unreadable", "message": message})
+
+
+async def _send(market: Market, batch: Batch, state: State, refused: Refusals, *, again: bool) -> None:
+    entries = [entry for _, entry in batch.entries]
+    records = [entry for entry in entries if isinstance(entry, UsageRecord)]
+    cancellations = [entry for entry in entries if isinstance(entry, UsageCancellation)]
     try:
-        outcome = await market.report_usage(records, id=batch_id(market.member, records, again=again))
+        outcome = await market.report_usage(
+            records, cancellations=cancellations, id=batch_id(market.member, entries, again=again)
+        )
     except Unanswered as error:
         raise Stop(
             say(
-                f"Der Markt antwortet nicht ({error}). Gemeldet ist bis Zeile {report.last_line}; "
+                f"Der Markt antwortet nicht ({error}). Gemeldet ist bis Zeile {state.line}; "
                 "derselbe Befehl meldet den Rest und nichts doppelt.",
-                f"The market does not answer ({error}). Reported is up to line {report.last_line}; "
+                f"The market does not answer ({error}). Reported is up to line {state.line}; "
                 "the same command reports the rest and nothing twice.",
             ),
             UNREACHABLE,
         ) from None
-    first, last = batch[0][0], batch[-1][0]
+    first, last = batch.entries[0][0], batch.entries[-1][0]
     if isinstance(outcome, Rejection):
         stop = refusal(outcome)
         raise Stop(
             say(f"Zeile {first} bis {last}: {stop.sentence}", f"Lines {first} to {last}: {stop.sentence}"),
             stop.exit_code,
         )
-    lines = {record.id: line for line, record in batch}
-    report.accepted += outcome.accepted
-    report.repeated += outcome.repeated
-    report.parked += outcome.parked
-    report.refused += [
-        {
-            "line": lines.get(each.id),
-            "id": each.id,
-            "code": each.code,
-            "message": say(each.message_de, each.message_en),
-        }
-        for each in outcome.refused
-    ]
-    report.last_line = last
+    lines = {entry.id: line for line, entry in batch.entries}
+    state.accepted += outcome.accepted
+    state.repeated += outcome.repeated
+    state.parked += outcome.parked
+    state.refused += len(outcome.refused)
+    for each in outcome.refused:
+        message = say(each.message_de, each.message_en)
+        refused.add({"line": lines.get(each.id), "id": each.id, "code": each.code, "message": message})
 
 
-def batch_id(member: str, records: list[UsageRecord], *, again: bool = False) -> str:
+def batch_id(member: str, entries: list[Entry], *, again: bool = False) -> str:
     """Name the command after what it reports: the same records, the same command, decided once.
 
     A corrected record makes another command; the market knows each record by its own id anyway.
@@ -151,28 +185,28 @@ def batch_id(member: str, records: list[UsageRecord], *, again: bool = False) ->
     if again:
         return str(uuid.uuid4())
     digest = hashlib.sha256(member.encode())
-    for record in records:
-        digest.update(b"\n" + record.model_dump_json().encode())
+    for entry in entries:
+        digest.update(b"\n" + entry.model_dump_json().encode())
     return str(uuid.uuid5(_NAMESPACE, digest.hexdigest()))
 
 
-def _show(session: Session, report: Report) -> None:
-    counts = {"accepted": report.accepted, "repeated": report.repeated, "parked": report.parked}
-    listing = Listing(_REFUSED, report.refused, counts | {"refused": report.refused})
-    if report.refused or session.form != "table":
+def _show(session: Session, state: State, refused: Refusals) -> None:
+    counts = {"accepted": state.accepted, "repeated": state.repeated, "parked": state.parked}
+    listing = Listing(_REFUSED, refused.shown, counts | {"refused": refused.shown})
+    if refused.shown or session.form != "table":
         session.show(listing)
     tell(
-        f"{report.accepted} angenommen, {report.repeated} schon bekannt, "
-        f"{report.parked} warten auf ihre Buchung, {len(report.refused)} abgelehnt.",
-        f"{report.accepted} accepted, {report.repeated} known before, "
-        f"{report.parked} wait for their booking, {len(report.refused)} refused.",
+        f"{state.accepted} angenommen, {state.repeated} schon bekannt, "
+        f"{state.parked} warten auf ihre Buchung, {state.refused} abgelehnt.",
+        f"{state.accepted} accepted, {state.repeated} known before, "
+        f"{state.parked} wait for their booking, {state.refused} refused.",
     )
-    if report.refused:
+    if state.refused:
         hint(
             "Datei berichtigen und noch einmal melden; --again lässt auch Unverändertes neu entscheiden",
             "correct the file and submit it again; --again has the market decide unchanged lines anew",
         )
-    elif report.parked:
+    elif state.parked:
         hint(
             "allmende event tail meldet, was wartet und abgelehnt wird",
             "allmende event tail tells what waits and is refused",

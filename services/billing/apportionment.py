@@ -19,7 +19,7 @@ from allmende.schemas.pools import (
     PoolSettled,
     PoolShare,
 )
-from allmende.schemas.rejections import Rejected, rejected
+from allmende.schemas.rejections import Rejected, Said, rejected
 from allmende.schemas.tariff import AllocationKey
 from allmende.tariffs.clause import Case, Held, Result, run
 from allmende.tariffs.keys import Book, NotYet
@@ -117,7 +117,7 @@ def work_out(known: Known, told: Mapping[str, Any]) -> Worked | Rejected:
     pool = known.pool
     outcome = run(pool.version, _case(known, told))
     if isinstance(outcome, Held):
-        return rejected("pool_held", reason=outcome.german, reason_en=outcome.english)
+        return rejected("pool_held", reason=Said(outcome.german, outcome.english))
     if isinstance(outcome, Rejected):
         return outcome
     due: dict[Place, int] = {}

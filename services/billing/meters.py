@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, cast
@@ -17,7 +18,9 @@ from .period import period_of
 from .usage import Admission, State, admission_of
 
 SLICE = 500
-"""So many parked records are decided in one transaction, and so many bookings read at once."""
+"""So many parked records are decided in one transaction."""
+_BOOKINGS_AT_ONCE = 100
+"""With their tariffs they take much room."""
 _ADMISSIONS_MAX = 20_000
 
 Key = tuple[str, str]
@@ -190,8 +193,9 @@ class Admissions:
         if len(self._known) + len(stale) > _ADMISSIONS_MAX:
             self._known.clear()
             stale = list(versions)
-        for start in range(0, len(stale), SLICE):
-            for id_, booking in (await store.load_bookings(tx, stale[start : start + SLICE])).items():
+        for start in range(0, len(stale), _BOOKINGS_AT_ONCE):
+            bookings = await store.load_bookings(tx, stale[start : start + _BOOKINGS_AT_ONCE])
+            for id_, booking in bookings.items():
                 self._known[id_] = (versions[id_], admission_of(booking))
         return {id_: self._known[id_][1] for id_ in versions}
 
@@ -253,13 +257,19 @@ def _columns(reported: Sequence[Reported]) -> dict[str, str | None]:
         "bookings": joined([record.booking_id for record in records]),
         "meters": joined([record.meter for record in records]),
         "quantities": joined([str(record.quantity) for record in records]),
-        "starts": joined([record.start.isoformat() for record in records]),
-        "ends": joined([record.end.isoformat() for record in records]),
+        "starts": joined([_written(record.start) for record in records]),
+        "ends": joined([_written(record.end) for record in records]),
         "periods": joined([period_of(record.start) for record in records]),
         "dimensions": _seldom([json.dumps(r.dimensions) if r.dimensions else None for r in records]),
         "corrects": _seldom([record.corrects for record in records]),
         "waits": _seldom([each.waits_for for each in reported]),
     }
+
+
+@functools.lru_cache(maxsize=8_192)
+def _written(instant: dt.datetime) -> str:
+    """Write a moment; a thousand records share few of them."""
+    return instant.isoformat()
 
 
 def _seldom(values: list[str | None]) -> str | None:

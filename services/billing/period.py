@@ -5,8 +5,6 @@ import functools
 from zoneinfo import ZoneInfo
 
 CALENDAR = ZoneInfo("Europe/Berlin")
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_HOUR = dt.timedelta(hours=1)
 
 
 def day_of(instant: dt.datetime) -> dt.date:
@@ -14,15 +12,10 @@ def day_of(instant: dt.datetime) -> dt.date:
     return instant.astimezone(CALENDAR).date()
 
 
+@functools.lru_cache(maxsize=8_192)
 def period_of(instant: dt.datetime) -> str:
     """Tell the calendar month in which a moment lies."""
-    return _period_of_hour((instant - _EPOCH) // _HOUR)
-
-
-@functools.lru_cache(maxsize=8_192)
-def _period_of_hour(hour: int) -> str:
-    """Days begin at full hours of UTC, in winter and in summer."""
-    return period_with(day_of(_EPOCH + hour * _HOUR))
+    return period_with(day_of(instant))
 
 
 def midnight(day: dt.date) -> dt.datetime:

@@ -16,7 +16,7 @@ from allmende.schemas.pools import (
     PublishKey,
     ReportCost,
 )
-from allmende.schemas.rejections import Rejected, rejected
+from allmende.schemas.rejections import Rejected, Said, rejected
 from allmende.schemas.tariff import AllocationKey
 from allmende.tariffs.clause import Spell
 from allmende.tariffs.clause_check import find_flaws
@@ -143,7 +143,7 @@ def _in_force(clause: Clause, day: dt.date) -> ClauseVersion | Rejected:
     flaw = next(iter(find_flaws(clause)), None)
     if flaw is not None:
         place = ".".join(map(str, ("clause", *flaw.path)))
-        return rejected("clause_flawed", place, place=place, reason=flaw.german, reason_en=flaw.english)
+        return rejected("clause_flawed", place, place=place, reason=Said(flaw.german, flaw.english))
     for version in clause.versions:
         if version.valid_from <= day and (version.valid_to is None or day <= version.valid_to):
             return version

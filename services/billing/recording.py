@@ -80,22 +80,24 @@ class Recording:
     ) -> dict[int, Outcome]:
         """Store records with ids of their own; tells what became of those that do not simply count."""
         admissions = await self._admissions.of(tx, {each.record.booking_id for each in reported})
-        plain: list[int] = []
-        others: list[int] = []
+        others: dict[int, Reported] = {}
+        new: list[tuple[int, Reported]] = []
         for place, each in enumerate(reported):
-            admission = admissions.get(each.record.booking_id)
-            is_plain = (
+            source, record, _ = each
+            admission = admissions.get(record.booking_id)
+            if (
                 admission is not None
-                and each.record.corrects is None
-                and admission.provider == each.source
-                and admission.admits(each.record)
-            )
-            (plain if is_plain else others).append(place)
-        outcomes, moved = await self._look_closer(tx, {place: reported[place] for place in others})
-        # Sorted by the key, so that two processes with overlapping batches wait for each other in one order.
-        new = [(place, reported[place]) for place in plain]
+                and record.corrects is None
+                and admission.provider == source
+                and admission.admits(record)
+            ):
+                new.append((place, each))
+            else:
+                others[place] = each
+        outcomes, moved = await self._look_closer(tx, others)
         new += moved.items()
-        new.sort(key=lambda each: each[1].key)
+        # Sorted, so that two processes with overlapping batches wait for each other in one order.
+        new.sort(key=_record_id)
         known = await meters.take(tx, [each for _, each in new], until=now + self._park_for, now=now)
         stood = [new[each] for each in known]
         standing = await meters.standing(tx, [each for _, each in stood])
@@ -326,8 +328,8 @@ def _rounds(reported: Sequence[Reported]) -> Iterator[Sequence[int]]:
     """
     left: Sequence[int] = range(len(reported))
     while left:
-        keys = {reported[place].key for place in left}
-        originals = {each: _original(reported[each]) for each in left if reported[each].record.corrects}
+        keys = {(reported[place][0], reported[place][1].id) for place in left}
+        originals = {each: _original(reported[each]) for each in left if reported[each][1].corrects}
         if len(keys) == len(left) and not originals:
             yield left
             return
@@ -338,6 +340,10 @@ def _rounds(reported: Sequence[Reported]) -> Iterator[Sequence[int]]:
         yield (some := some or list(first.values()))
         taken = set(some)
         left = [place for place in left if place not in taken]
+
+
+def _record_id(placed: tuple[int, Reported]) -> str:
+    return placed[1].record.id
 
 
 def _original(reported: Reported) -> Key:

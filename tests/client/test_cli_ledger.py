@@ -41,6 +41,17 @@ def test_the_journal_is_written_page_by_page(run: Run, fake: FakeMarket) -> None
     assert fake.asked == [ExportJournal(), ExportJournal(after=5)]
 
 
+def test_people_who_watch_see_how_far_it_is(
+    run: Run, fake: FakeMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fake.answers = [*PAGES]
+    code, out, err = run("ledger", "export")
+    assert (code, out) == (0, LINES)
+    assert "Journal, Buchungssatz 9" in err
+
+
 def test_a_year_or_a_month_goes_into_a_file(run: Run, fake: FakeMarket) -> None:
     fake.answers = [*PAGES]
     code, out, err = run("ledger", "export", "--format", "csv", "--year", "2026", "--to", "j.csv")

@@ -120,6 +120,15 @@ def test_the_catalogue(run: Run, fake: FakeMarket) -> None:
     assert json.loads(run("offer", "list", "-o", "json", "--category", "hosting")[1]) == []
 
 
+def test_the_prices_of_an_offering_are_told_in_words(run: Run, fake: FakeMarket) -> None:
+    fake.listed = [listed(examples.offering())]
+    code, out, _ = run("offer", "prices", examples.OFFERING_ID)
+    assert code == 0
+    assert "nach Verbrauch" in out
+    assert "nicht angeboten" in out
+    assert run("offer", "prices", "weser-it/nix")[0] == 3
+
+
 def test_an_offering_is_shown_as_it_is_applied(run: Run, fake: FakeMarket) -> None:
     fake.listed = [listed(examples.offering()), listed(examples.draft(), "draft")]
     code, out, _ = run("offer", "show", examples.OFFERING_ID)

@@ -8,7 +8,7 @@ import pytest
 from support.examples import usage_record
 
 from allmende.client.usage_file import LINE_BYTES_MAX, Read, read_usage
-from allmende.schemas.billing import UsageRecord
+from allmende.schemas.billing import UsageCancellation, UsageRecord
 from allmende.schemas.mistakes import Mistake
 
 BOOKING = "0196a3c4-7e1b-7c55-9d1e-3f5a6b7c8d9e"
@@ -101,7 +101,8 @@ def test_a_bad_value_names_its_line_and_field_and_the_rest_goes_on(old: str, new
         (HEADER + "\n" + LINE.replace("T00:00:00", "T23:00:00", 1).replace("04-02", "04-01"), 2, "endet"),
         (HEADER + "\n" + "x" * (LINE_BYTES_MAX + 9) + "\n" + LINE, 2, "Bytes"),
         ("x" * (LINE_BYTES_MAX + 9), 1, "Bytes"),
-        (HEADER.encode() + b"\nr\xfc1;x", 2, "UTF-8"),
+        (HEADER.encode() + "\nrä;x\n".encode() + b"r\xfc1;x", 2, "2"),
+        (HEADER.encode() + b"\nr\x811;x", 2, "Windows-1252"),
         (HEADER.encode("utf-16"), 1, "UTF-8"),
     ],
 )
@@ -142,3 +143,52 @@ def test_the_file_is_never_held_as_a_whole() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 500_000
+
+
+EXCEL = (
+    "id;booking_id;meter;quantity;start;end;corrects;cancels;reason;dimension:purpose\r\n"
+    f"zähler-1;{BOOKING};vcpu_hours;1.012,50;2026-04-01T00:00:00+02:00;2026-04-02T00:00:00+02:00;;;;lehre\r\n"
+    f"b;{BOOKING};vcpu_hours;3,5;2026-04-01T00:00:00+02:00;2026-04-02T00:00:00+02:00;zähler-1;;;\r\n"
+    "c;;;;;;;b;doppelt gezählt;\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_german_excel_with_corrections_and_cancellations(encoding: str) -> None:
+    first, second, third = [found for _, found in read(EXCEL.encode(encoding))]
+    assert isinstance(first, UsageRecord)
+    assert isinstance(second, UsageRecord)
+    assert (first.id, str(first.quantity), first.dimensions) == ("zähler-1", "1012.50", {"purpose": "lehre"})
+    assert (second.corrects, str(second.quantity), second.dimensions) == ("zähler-1", "3.5", {})
+    assert third == UsageCancellation(id="c", cancels="b", reason="doppelt gezählt")
+
+
+def test_a_file_of_cancellations_needs_no_other_columns() -> None:
+    [(_, found)] = read("id,cancels,reason\nc,b,doppelt\n")
+    assert found == UsageCancellation(id="c", cancels="b", reason="doppelt")
+    [(_, found)] = read('{"id": "c", "cancels": "b", "reason": "doppelt"}')
+    assert isinstance(found, UsageCancellation)
+
+
+def test_a_comma_is_decimal_only_where_it_separates_nothing() -> None:
+    assert mistake_of(f"{HEADER}\n{LINE}".replace(";", ",").replace("12.5", '"12,5"')).path == "quantity"
+
+
+def test_the_encoding_does_not_change_within_a_file() -> None:
+    text = EXCEL.encode() + "ä;\r\n".encode("cp1252")
+    assert "UTF-8" in mistake_of(text).german
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_reading_goes_on_where_it_ended(json_lines: bool) -> None:
+    one = usage_record().model_dump_json()
+    text = "\n".join([one] * 5) if json_lines else "\n".join([HEADER, *[LINE] * 5])
+    stream = io.BytesIO(text.encode())
+    records = read_usage(stream)
+    line = next(itertools.islice(records, 1, None))[0]
+    place = stream.tell()
+    assert [found[0] for found in read_usage(io.BytesIO(text.encode()), (line, place))] == [
+        line + 1,
+        line + 2,
+        line + 3,
+    ]

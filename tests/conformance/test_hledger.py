@@ -12,6 +12,8 @@ from support.journals import WICKED, wicked_entries
 
 from allmende.client.journal_file import JournalFormat, head_of, writer
 
+UNBALANCED = re.compile("could not balance|unbalanced")  # as older and newer releases say it
+
 
 def hledger(file: Path, text: str, *arguments: str) -> tuple[int, str]:
     """The exit code of hledger, and what it says."""
@@ -40,9 +42,9 @@ async def test_hledger_accepts_the_journal_and_no_broken_one(journal: str, tmp_p
     assert len(postings) == 4 * ENTRIES
     dropped = "".join(lines[: postings[0]] + lines[postings[0] + 1 :])
     code, found = hledger(file, dropped, "check")
-    assert (code, "balance this transaction" in found) == (1, True)
+    assert (code, bool(UNBALANCED.search(found))) == (1, True)
     code, found = hledger(file, journal.replace("30.21 EUR", "30.22 EUR", 1), "check")
-    assert (code, "balance this transaction" in found) == (1, True)
+    assert (code, bool(UNBALANCED.search(found))) == (1, True)
     undeclared = re.sub(r"(?m)^account desy:verbindlichkeiten:lrz .*\n", "", journal)
     assert hledger(file, undeclared, "check")[0] == 0
     code, found = hledger(file, undeclared, "check", "--strict")

@@ -12,6 +12,7 @@ from allmende.schemas.tariff import (
     Free,
     NotOffered,
     OrderQuantity,
+    PercentOf,
     PerUnit,
     Tariff,
 )
@@ -118,3 +119,14 @@ def test_weights_may_sum_to_anything_but_each_is_positive() -> None:
     for values in ({}, {"a": Decimal(0)}, {"a": Decimal(-1)}, {f"x{n}": Decimal(1) for n in range(2_001)}):
         with pytest.raises(ValidationError):
             key(values=values)
+
+
+def test_a_percentage_falls_due_with_what_it_is_of() -> None:
+    monthly = component(id="base", billing="fixed", period="month", measure=None)
+    share = {"price": PercentOf(percent=Decimal(5), of=("base",)), "measure": None, "id": "fee"}
+    assert tariff(components=(monthly, component(**share, billing="fixed", period="month")))
+    assert tariff(components=(monthly, component(**share))), "of usage it may be of everything in the month"
+    with pytest.raises(ValidationError, match="fee is a percentage of base, which falls due at another time"):
+        tariff(components=(monthly, component(**share, billing="fixed", period="year")))
+    with pytest.raises(ValidationError, match="does not stand before it"):
+        tariff(components=(component(**share, billing="fixed", period="month"), monthly))

@@ -21,21 +21,28 @@ from allmende.schemas.attachments import (
     StoreAttachment,
 )
 from allmende.schemas.billing import (
+    AlertRaised,
     ChargeLevy,
     ChargeLine,
+    Clarification,
+    Clarifications,
+    ClarificationSettled,
     CloseSettlement,
     LevyCharged,
     LevyShare,
+    ListClarifications,
     ListSettlements,
     NetPosition,
     RefusedRecord,
     ReportUsage,
+    SettleClarification,
     SettlementClosed,
     Settlements,
     ShowStatement,
     Statement,
     StatementIssued,
     StatementItem,
+    UsageCancellation,
     UsageRecord,
     UsageRecorded,
     UsageRefused,
@@ -366,6 +373,27 @@ def journal_entry() -> JournalEntry:
     return entry.model_copy(update={"hash": chain.hash_of(entry)})
 
 
+def _cancellation() -> UsageCancellation:
+    return UsageCancellation(id="storno-1", cancels="vm-0815/2026-03-31", reason="doppelt gezählt")
+
+
+def _clarifications() -> Clarifications:
+    standing = usage_record(1)
+    return Clarifications(
+        clarifications=(
+            Clarification(
+                clarification=7,
+                provider=PROVIDER,
+                record_id=standing.id,
+                standing=standing,
+                offered=standing.model_copy(update={"quantity": Decimal(96)}),
+                noted_at=NOW,
+            ),
+        ),
+        next_after=7,
+    )
+
+
 def settlement() -> SettlementClosed:
     """April 2026: one booking and one levy."""
     paid = {"weser-it": 60_117, "alster-it": 193_291, "leine-it": 714_553, "foerde-it": 259_239}
@@ -472,6 +500,10 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
         "billing.usage.report",
         rejected("invalid_field", "data.records.0.quantity", field="data.records.0.quantity", detail="NaN"),
     ),
+    "billing.clarification.rejected": (
+        "billing.clarification.settle",
+        rejected("unknown_clarification", clarification=7),
+    ),
     "billing.key.rejected": (
         "billing.key.publish",
         rejected("key_version_taken", "key.version", key="inhabitants-north", version=1),
@@ -558,11 +590,40 @@ _PAYLOADS: dict[str, Callable[[], Contract]] = {
         position=45,
         retired_at=NOW,
     ),
-    "billing.usage.report": lambda: ReportUsage(records=(usage_record(1), usage_record(2))),
+    "billing.usage.report": lambda: ReportUsage(
+        records=(
+            usage_record(1),
+            usage_record(2).model_copy(
+                update={"corrects": "vm-0815/2026-04-1", "dimensions": {"purpose": "teaching"}}
+            ),
+        ),
+        cancellations=(_cancellation(),),
+    ),
     "billing.usage.recorded": lambda: UsageRecorded(
         accepted=1, repeated=0, parked=0, refused=(_refused_record(),)
     ),
     "billing.usage.refused": lambda: UsageRefused(refused=(_refused_record(),)),
+    "billing.alert.raised": lambda: AlertRaised(
+        kind="usage_unknown_meter",
+        provider=PROVIDER,
+        booking_id=BOOKING_ID,
+        meter="gpu_hours",
+        period=PERIOD,
+        records=12,
+        message_de="Der Tarif der Buchung kennt den Zähler gpu_hours nicht.",
+        message_en="The tariff of the booking has no meter gpu_hours.",
+    ),
+    "billing.clarification.settle": lambda: SettleClarification(
+        clarification=7, reason="Die Erstmeldung stimmt"
+    ),
+    "billing.clarification.settled": lambda: ClarificationSettled(
+        clarification=7,
+        provider=PROVIDER,
+        record_id="vm-0815/2026-04-01",
+        settled_by=PROVIDER,
+        reason="Die Erstmeldung stimmt",
+        settled_at=NOW,
+    ),
     "billing.levy.charge": lambda: ChargeLevy(
         period=PERIOD,
         title="Geschäftsstelle, April 2026",
@@ -704,6 +765,10 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
     "catalog.attachment.read": (
         lambda: ReadAttachment(offering_id=OFFERING_ID, sha256=attachment().sha256, part=1),
         lambda: AttachmentPart(attachment=attachment(), part=1, parts=2, content="JVBERi0xLjcK"),
+    ),
+    "billing.clarification.list": (
+        lambda: ListClarifications(limit=1),
+        _clarifications,
     ),
     "billing.settlement.list": (
         lambda: ListSettlements(limit=12),

@@ -16,8 +16,15 @@ from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
 from allmende.client.pools import PoolRoom
 from allmende.client.room import M
+from allmende.client.usage import UsageRoom
 from allmende.schemas import registry
-from allmende.schemas.billing import SettlementClosed, Statement, UsageRecord, UsageRecorded
+from allmende.schemas.billing import (
+    SettlementClosed,
+    Statement,
+    UsageCancellation,
+    UsageRecord,
+    UsageRecorded,
+)
 from allmende.schemas.catalog import (
     Category,
     History,
@@ -38,7 +45,7 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
+class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"
@@ -48,7 +55,8 @@ class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
         self.listed: list[OfferingSummary] = []
         self.outcome: Contract | Exception | None = None
         self.answers: list[Contract] = []
-        self.batches: list[tuple[str, list[UsageRecord]]] = []
+        self.batches: list[tuple[str, list[UsageRecord | UsageCancellation]]] = []
+        self.reports_left = -1
         self.sent: list[Any] = []
         self.asked: list[Contract] = []
         self.commands: list[tuple[str | None, Contract]] = []
@@ -140,9 +148,19 @@ class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, PoolRoom):
         self.sent.append((offering_id, sha256))
         return self._answer(examples.payload("catalog.attachment.removed"))
 
-    async def report_usage(self, records: Sequence[UsageRecord], *, id: str) -> Contract:  # noqa: A002
-        self.batches.append((id, list(records)))
-        return self._answer(UsageRecorded(accepted=len(records), repeated=0, parked=0, refused=()))
+    async def report_usage(
+        self,
+        records: Sequence[UsageRecord],
+        *,
+        cancellations: Sequence[UsageCancellation] = (),
+        id: str | None = None,  # noqa: A002
+    ) -> Any:
+        if self.reports_left == 0:
+            raise Unanswered("no outcome")
+        self.reports_left -= 1
+        self.batches.append((id or "", [*records, *cancellations]))
+        accepted = len(records) + len(cancellations)
+        return self._answer(UsageRecorded(accepted=accepted, repeated=0, parked=0, refused=()))
 
     async def settlements(self) -> tuple[SettlementClosed, ...]:
         return (examples.settlement(),)

@@ -6,7 +6,7 @@ from typing import Any
 from support.builders import NOW, booking, component, uid
 
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
-from allmende.schemas.tariff import Component
+from allmende.schemas.tariff import Component, Price
 
 
 def day(text: str) -> dt.date:
@@ -17,7 +17,7 @@ def noon(text: str) -> dt.datetime:
     return dt.datetime.combine(day(text), dt.time(12), tzinfo=dt.UTC)
 
 
-def flat(price: str, period: str, id_: str = "base", **changes: Any) -> Component:
+def flat(price: str | Price, period: str, id_: str = "base", **changes: Any) -> Component:
     """A flat price for every begun period; with `measure="cores"` for the reserved quantity."""
     kind = "limit" if changes.get("measure") else "fixed"
     given = {"id": id_, "title": id_, "billing": kind, "period": period, "measure": None, "unit": "Monat"}

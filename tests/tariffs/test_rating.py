@@ -1,8 +1,10 @@
 """What is booked and used, priced to the cent, with a story."""
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,12 +12,25 @@ from hypothesis import strategies as st
 from support.builders import component, decimals, tariff
 from support.pricing import FIRST, LAST, rate, rate_due, rate_usage
 
-from allmende.schemas.tariff import Component, Free, NotOffered, PerUnit, Tariff
+from allmende.schemas.tariff import (
+    Component,
+    Free,
+    Included,
+    NotOffered,
+    PercentOf,
+    PerUnit,
+    PriceCell,
+    QuantityRule,
+    Tariff,
+    Tier,
+    Tiered,
+)
 from allmende.tariffs import rating
 from allmende.tariffs.order import refuse_amount
-from allmende.tariffs.rating import Line, Unrated, measured_by_meter
+from allmende.tariffs.rating import Line, Measured, Unrated, measured_by_meter
 from allmende.tariffs.recurrence import Terms, fall_due
 from allmende.tariffs.rounding import to_cents
+from allmende.tariffs.terms import changes_in
 
 
 def once(id_: str, price: str, unit: str) -> Component:
@@ -96,6 +111,97 @@ def test_usage_and_flat_components_are_charged_apart() -> None:
     assert [line.amount_cents for line in rate_usage(both, None, quantities)] == [200]
     assert [line.amount_cents for line in due(both, quantities)] == [10_000]
     assert due(both, {}) == due(both, decimals({"cores": 0})) == []
+
+
+def measured(component_id: str, quantity: str, *dimensions: tuple[str, str], **more: Any) -> Measured:
+    return Measured(component_id, Decimal(quantity), FIRST, LAST, 3, dimensions, **more)
+
+
+def cell(amount: str, **when: str) -> PriceCell:
+    return PriceCell(when=dict(when), price=PerUnit(amount=Decimal(amount)))
+
+
+BY_SITE = component(
+    prices=(cell("3", consumer="desy", site="hh"), cell("2", site="hh"), cell("1", **{"class": "a"}))
+)
+
+
+def test_dimensions_of_usage_choose_the_price_and_never_overrule_what_was_booked() -> None:
+    given = [
+        measured("hours", "1", ("site", "hh")),
+        measured("hours", "1", ("class", "b"), ("site", "m")),
+        measured("hours", "1", ("consumer", "desy"), ("site", "hh")),
+    ]
+    known = {"class": "a", "consumer": "kit"}
+    lines = rating.rate_usage(tariff(BY_SITE, class_scheme="lrz"), known, given)
+    assert [line.amount_cents for line in lines if isinstance(line, Line)] == [200, 100, 200]
+    assert [line.measured for line in lines] == given, "in the order in which they were measured"
+
+
+def test_the_first_day_of_service_chooses_price_steps() -> None:
+    steps = component(
+        prices=(
+            PriceCell(valid_to=dt.date(2026, 5, 9), price=PerUnit(amount=Decimal(1))),
+            PriceCell(valid_from=dt.date(2026, 5, 10), price=PerUnit(amount=Decimal(2))),
+        )
+    )
+    assert changes_in(steps) == (dt.date(2026, 5, 10),)
+    days = [dt.date(2026, 5, 9), dt.date(2026, 5, 10)]
+    given = [dataclasses.replace(measured("hours", "1"), first_day=day) for day in days]
+    lines = rating.rate_usage(tariff(steps), None, given)
+    assert [line.amount_cents for line in lines if isinstance(line, Line)] == [100, 200]
+
+
+FEE = component(
+    PercentOf(percent=Decimal(10), of=("base", "hours")), id="fee", title="Zuschlag", measure=None, unit="EUR"
+)
+BASE = component("100.00", id="base", title="base", billing="fixed", period="month", measure=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "beside", "expected"),
+    [
+        ([measured("hours", "10")], {}, [1_000, 100]),
+        ([measured("hours", "10"), measured("hours", "5")], {}, [1_000, 500, 150]),
+        ([measured("hours", "10")], {"base": 10_000}, [1_000, 1_100]),
+        ([], {"base": 10_000}, [1_000]),
+        ([], {"setup": 10_000}, []),
+        ([], {}, []),
+    ],
+)
+def test_a_percentage_of_usage_follows_what_it_is_of(
+    given: list[Measured], beside: dict[str, int], expected: list[int]
+) -> None:
+    lines = rating.rate_usage(tariff(BASE, component(), FEE), None, given, amounts_of=beside)
+    assert [line.amount_cents for line in lines if isinstance(line, Line)] == expected
+
+
+def test_a_percentage_of_what_is_held_is_held() -> None:
+    stairs = Tiered(mode="volume", tiers=(Tier(up_to=Decimal(5), amount=Decimal(1)),))
+    lines = rating.rate_usage(tariff(BASE, component(stairs), FEE), None, [measured("hours", "6")])
+    assert [line.reason.code for line in lines if isinstance(line, Unrated)] == [
+        "beyond_last_tier",
+        "base_unpriced",
+    ]
+    assert all(all(line.reason.sentences) for line in lines if isinstance(line, Unrated))
+
+
+def test_the_part_of_a_shared_allowance_is_decided_outside() -> None:
+    pool = Included(quantity=Decimal(100), shared_by="offering")
+    priced = component("1.00", quantity=QuantityRule(included=pool))
+    given = [measured("hours", "60", included=Decimal("37.5")), measured("hours", "60")]
+    lines = rating.rate_usage(tariff(priced), None, given)
+    assert [line.amount_cents for line in lines if isinstance(line, Line)] == [2_250, 0]
+
+
+def test_equal_tariffs_are_rated_alike_and_prepared_once_for_each_object() -> None:
+    rating._prepared.cache_clear()
+    first = tariff(component("2.00"))
+    for each in (first, first, first.model_copy()):
+        (line,) = rating.rate_usage(each, None, [measured("hours", "1")])
+        assert isinstance(line, Line)
+        assert line.amount_cents == 200
+    assert rating._prepared.cache_info().misses == 2
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ async def test_a_later_end_takes_usage_and_goes_on_to_be_charged(teller: Teller)
     await teller.tell(changed(1, end=day("2026-06-30")))
     (told,) = await teller.desk.take(command("lrz", report(june), 901))
     assert told.data == UsageRecorded(accepted=1, repeated=0, parked=0, refused=())
-    assert shown(await teller.close("2026-06"))[2:] == ["base 2026-06 1000", "hours 2026-04 100"]
+    assert shown(await teller.close("2026-06"))[2:] == ["base 2026-06 1000", "hours 2026-06 100"]
 
 
 async def test_a_suspension_changes_nothing(teller: Teller) -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from support.histories import amended, changed, day, flat, on_change
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed
+from allmende.schemas.tariff import PercentOf, PerUnit, PriceCell
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.reckoning import Key, Standing, open_from, reckon
 
@@ -179,3 +181,44 @@ def test_a_reversal_says_why() -> None:
         assert line.amount_cents == -2_000
         assert f"({german}): -20,00 €; dort: 1 Monat × 20,00 €" in line.trace_de
         assert f"{english}): -€20.00; there: 1 Monat × €20.00" in line.trace_en
+
+
+def test_an_end_told_late_charges_the_days_there_were_and_their_percentage() -> None:
+    fee = component(
+        PercentOf(percent=Decimal(10), of=("base",)),
+        id="fee",
+        billing="fixed",
+        period="month",
+        measure=None,
+        unit="EUR",
+    )
+    mine = booking(tariff=tariff(flat("31.00", "month", proration="day"), fee), start=day("2026-05-01"))
+    office = Office()
+    office.learn(mine)
+    assert [line.amount_cents for line in office.close("2026-05")] == [3_100, 310]
+    office.learn(changed(1, mine, end=day("2026-05-20")))
+    lines = office.close("2026-06")
+    assert [(line.component, line.charged_for, line.amount_cents) for line in lines] == [
+        ("base", "2026-05", -3_100),
+        ("fee", "2026-05", -310),
+        ("base", "2026-05 (2026-05-01/2026-05-20)", 2_000),
+        ("fee", "2026-05 (2026-05-01/2026-05-20)", 200),
+    ]
+    assert "die Buchung endet am 20.05.2026" in lines[0].trace_de
+    assert "× 20 von 31 Tagen" in lines[2].trace_de
+    assert lines[3].trace_en.startswith("10 % of €20.00 (base), tariff version 1 = €2.00")
+    assert office.close("2026-07") == []
+
+
+def test_what_has_no_price_waits_for_terms_that_have_one() -> None:
+    until_may = (PriceCell(valid_to=day("2026-05-31"), price=PerUnit(amount=Decimal(5))),)
+    mine = booking(tariff=tariff(flat("1.00", "month", prices=until_may)), start=day("2026-05-01"))
+    office = Office()
+    office.learn(mine)
+    assert [line.amount_cents for line in office.close("2026-05")] == [500]
+    assert office.close("2026-06") == [], "no price is guessed"
+    office.learn(amended(1, "2026-06-01", mine, tariff=tariff(flat("6.00", "month"), version=2)))
+    assert [(line.charged_for, line.amount_cents) for line in office.close("2026-07")] == [
+        ("2026-06", 600),
+        ("2026-07", 600),
+    ]

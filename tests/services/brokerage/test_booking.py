@@ -4,16 +4,19 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import price_rules
 from support.builders import NOW, component, decimals, offering, plan, quantity, request, tariff, uid
 
 from allmende.schemas.brokerage import Agreement, RequestBooking
 from allmende.schemas.catalog import Offering
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Free, NotOffered
+from allmende.services.brokerage import booking as rules
 from allmende.services.brokerage.booking import (
     Booking,
     CapacityKey,
@@ -83,6 +86,35 @@ def test_the_guards_refuse_in_their_order(
     if isinstance(outcome, Rejected):
         assert all(outcome.sentences)
         assert not outcome.field or outcome.field.split(".")[0] in RequestBooking.model_fields
+
+
+@pytest.mark.parametrize(("code", "given"), price_rules.ORDERS)
+def test_what_has_no_price_is_refused_before_it_is_booked(code: str | None, given: dict[str, Any]) -> None:
+    order = {name: value for name, value in given.items() if name != "member"}
+    asked = request(**{"quantities": {}} | order)
+    consumer = Consumer(given.get("member", "desy"))
+    outcome = decide(asked, uid(1), consumer, Listed(price_rules.SOLD, 4), {}, NOW, backdate=YEARS)
+    assert (outcome.code if isinstance(outcome, Rejected) else None) == code
+    if isinstance(outcome, Rejected):
+        assert all(outcome.sentences)
+        assert not outcome.field or outcome.field.split(".")[0] in RequestBooking.model_fields
+
+
+def test_without_the_price_rules_the_same_orders_are_booked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "refuse_class", lambda *_: None)
+    monkeypatch.setattr(rules, "refuse_amount", lambda *_: None)
+    for _, asked in price_rules.ORDERS:
+        order = {name: value for name, value in asked.items() if name != "member"}
+        outcome = decide(
+            request(**{"quantities": {}} | order),
+            uid(1),
+            DESY,
+            Listed(price_rules.SOLD, 4),
+            {},
+            NOW,
+            backdate=YEARS,
+        )
+        assert isinstance(outcome, Booking)
 
 
 def test_an_unknown_offering_is_named() -> None:

@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support import price_rules
 from support.builders import component, decimals, offering, plan, quantity, tariff
 
 from allmende.schemas.catalog import Estimate, EstimateCosts, Offering, State
 from allmende.schemas.conditions import Circle
 from allmende.schemas.rejections import Rejected
-from allmende.schemas.tariff import NotOffered
+from allmende.schemas.tariff import Included, NotOffered, PercentOf, QuantityRule
 from allmende.services.catalog.estimate import Consumer, estimate
 from allmende.services.catalog.offering import Listed
 
@@ -117,6 +118,82 @@ def test_it_is_refused_as_the_booking_would_be(code: str, given: dict[str, Any])
     found = ask(**given)
     assert isinstance(found, Rejected)
     assert found.code == code
+
+
+@pytest.mark.parametrize(("code", "given"), price_rules.ORDERS)
+def test_what_has_no_price_is_refused_before_it_is_priced(code: str | None, given: dict[str, Any]) -> None:
+    order: dict[str, Any] = {"start": dt.date(2026, 4, 1), "months": 1} | given
+    found = ask(document=price_rules.SOLD, **order)
+    assert (found.code if isinstance(found, Rejected) else None) == code
+    if isinstance(found, Rejected):
+        assert all(found.sentences)
+
+
+def test_the_order_decides_the_price_of_usage_as_far_as_it_does() -> None:
+    found = ask(
+        document=price_rules.SOLD,
+        details={"site": "muc", "tier": "fast"},
+        usage_per_month=decimals({"hours": 3}),
+    )
+    assert isinstance(found, Estimate)
+    assert [(line.component, line.amount_cents) for line in found.lines] == [("seat", 300), ("traffic", 300)]
+    refused = ask(document=price_rules.SOLD, details={"site": "muc"}, usage_per_month=decimals({"hours": 3}))
+    assert isinstance(refused, Rejected)
+    assert refused.code == "no_price", "what a record will say is not known to an estimate"
+
+
+PERIODS = offering(
+    plan(
+        tariff(
+            flat("monat", "31.00", "month", proration="day"),
+            component(
+                "1.00",
+                id="quartal",
+                period="quarter",
+                quantity=QuantityRule(included=Included(quantity=Decimal(10))),
+            ),
+            component(
+                "1.00", id="spitze", period="quarter", quantity=QuantityRule(reading="gauge", take="max")
+            ),
+            component(
+                PercentOf(percent=Decimal(10), of=("monat", "quartal")),
+                id="zuschlag",
+                measure=None,
+                unit="EUR",
+            ),
+        )
+    )
+)
+
+
+def test_parts_of_periods_quarters_and_percentages_are_estimated_as_they_are_charged() -> None:
+    found = estimated(
+        document=PERIODS, start=dt.date(2026, 2, 15), months=6, usage_per_month=decimals({"hours": 20})
+    )
+    lines = [(line.component, line.amount_cents, line.times, line.first, line.last) for line in found.lines]
+    assert lines == [
+        ("monat", 1_550, 1, "2026-02", "2026-02"),  # 14 of 28 days
+        ("monat", 3_100, 3, "2026-03", "2026-07"),  # months of 31 days
+        ("monat", 3_100, 2, "2026-04", "2026-06"),
+        ("quartal", 3_000, 1, "2026-03", "2026-03"),  # two months, less the allowance
+        ("quartal", 5_000, 1, "2026-06", "2026-06"),
+        ("quartal", 1_000, 1, "2026-07", "2026-07"),  # begun, and looked at no further
+        ("spitze", 2_000, 3, "2026-03", "2026-07"),
+        ("zuschlag", 155, 1, "2026-02", "2026-02"),
+        ("zuschlag", 610, 1, "2026-03", "2026-03"),
+        ("zuschlag", 310, 2, "2026-04", "2026-05"),
+        ("zuschlag", 810, 1, "2026-06", "2026-06"),
+        ("zuschlag", 410, 1, "2026-07", "2026-07"),
+    ]
+    assert found.monthly_cents == (
+        1_705,
+        3_100 + 3_000 + 2_000 + 610,
+        3_410,
+        3_410,
+        3_100 + 7_000 + 810,
+        6_510,
+    )
+    assert found.total_cents == sum(found.monthly_cents)
 
 
 def test_the_class_of_the_asker_decides_the_price_and_the_provider_may_ask_for_its_own() -> None:

@@ -107,8 +107,8 @@ def test_more_keys_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[st
     clause = written(tmp_path, "s.yaml", CLAUSE.replace("{measured: racks}", "{published: kreise}"))
     key = (
         "{key_id: kreise, version: 1, title: Kreisschlüssel, holders: member, unit: percent,"
-        " spread_over: all, key_date: 2025-06-30, published_on: 2025-10-01, effective_from: 2026-01-01, source: Satzung,"
-        " values: {A: 40, B: 59.9}}"
+        " spread_over: all, key_date: 2025-06-30, published_on: 2025-10-01, effective_from: 2026-01-01,"
+        " source: Satzung, values: {A: 40, B: 59.9}}"
     )
     inputs = written(tmp_path, "fall.yaml", "told: {cost: 1000, racks: {A: 1, B: 1}}")
     keys = written(tmp_path, "keys.yaml", key)

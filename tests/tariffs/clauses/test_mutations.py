@@ -106,6 +106,13 @@ MUTATIONS = [
     ("kind: date}", "kind: date, at_least: 5}", 20, "Grenzen haben nur Geld und Zahlen"),
     ("equals: Betrieb}", "equals: Betrieb, above: 5}", 44, "form ist auf genau eine Art zu vergleichen"),
     ("due: [01-15", "due: [15.01.", 48, "Hier steht ein Tag des Jahres als MM-TT"),
+    ("unit: Einwohner\n", "unit: Einwohner\n          quantity: {take: max}\n", 42, "Ein Zähler wird in"),
+    (
+        "days: 30}",
+        "days: 30}\n      - {id: n, between: {since: asked_on, until: people}}",
+        47,
+        "nötig ist date",
+    ),
     # tiers
     ("up_to: 100,", "up_to: -100,", 42, "Der Wert muss größer als 0 sein"),
     ("amount: 2.00}", "amount: -2.00}", 42, "Der Wert muss mindestens 0 sein"),

@@ -1,0 +1,218 @@
+"""Closing a month: rating beside the plain SQL aggregation of the same records, and the whole closing.
+
+Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
+"""
+
+import datetime as dt
+import os
+import statistics
+import time
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+
+import uvloop
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from allmende.schemas import registry
+from allmende.schemas.billing import CloseSettlement, SettlementClosed
+from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.tariff import (
+    Component,
+    Included,
+    PerUnit,
+    Price,
+    QuantityRounding,
+    QuantityRule,
+    Tariff,
+    Tier,
+    Tiered,
+)
+from allmende.servicekit import database
+from allmende.servicekit.messages import Incoming
+from allmende.servicekit.testing import Sandbox
+from allmende.services.billing import measuring, store
+from allmende.services.billing.closing import charge_usage
+from allmende.services.billing.handlers import BillingHandler
+from bench.market import names, servers
+
+RECORDS = int(os.environ.get("ALLMENDE_BENCH_RECORDS", "3000000"))
+SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
+ROUNDS = 3
+BOOKINGS = 10_000
+TARIFFS = 24
+METERS = 6
+MEMBERS = names(40)
+_FIRST = dt.date(2026, 1, 1)
+_FLOOR = text("""
+    select booking_id, meter, sum(quantity), count(*) from usage_record
+    where state = 'recorded' and period = :period group by booking_id, meter
+""")
+
+# Every booking has each meter, records lie evenly over the month; quantities have three decimal places.
+_FILL = text("""
+    insert into usage_record (source, record_id, booking_id, meter, quantity, started_at, ended_at, period,
+                              state, received_at)
+    select b.provider, :period || '-' || n, b.booking_id, 'm' || (n / :bookings % :meters),
+           (n::bigint * 7919 % 100000)::numeric / 1000, s.at, s.at, :period, 'recorded', now()
+    from generate_series(0, cast(:records as int) - 1) n
+    join (select booking_id, provider, row_number() over (order by booking_id) - 1 as place from booking) b
+      on b.place = n % :bookings
+    cross join lateral (
+        select (cast(:first as date) + (n::bigint * 28 / :records)::int)::timestamptz
+               + interval '12 hours' as at
+    ) s
+""")
+
+
+def tariff(number: int) -> Tariff:
+    """One of 24: plain prices, tiers of both kinds, allowances, roundings, prices by class."""
+    prices: list[Mapping[str, object]] = [
+        {"price": PerUnit(amount=Decimal("0.123") + number)},
+        {"price": _tiers("graduated", number)},
+        {"price": _tiers("volume", number)},
+        {"price_by_class": {name: PerUnit(amount=Decimal(place + 1)) for place, name in enumerate("ABC")}},
+        {
+            "price": PerUnit(amount=Decimal("0.50"), per=Decimal(10)),
+            "quantity": QuantityRule(included=Included(quantity=Decimal(100 + number))),
+        },
+        {
+            "price": PerUnit(amount=Decimal("1.10")),
+            "quantity": QuantityRule(round=QuantityRounding(to=Decimal(100), mode="up")),
+        },
+    ]
+    return Tariff(
+        version=1,
+        valid_from=_FIRST,
+        class_scheme="klassen",
+        components=tuple(
+            Component(
+                id=f"c{meter}",
+                title=f"Position {meter}",
+                billing="usage",
+                measure=f"m{meter}",
+                unit="h",
+                **prices[(meter + number) % len(prices)],  # type: ignore[arg-type]
+            )
+            for meter in range(METERS)
+        ),
+    )
+
+
+def _tiers(mode: str, number: int) -> Price:
+    return Tiered(
+        mode=mode,  # type: ignore[arg-type]
+        tiers=(
+            Tier(up_to=Decimal(100 + number), amount=Decimal("2.00")),
+            Tier(up_to=Decimal(1_000), amount=Decimal("1.50")),
+            Tier(amount=Decimal("1.25"), flat=Decimal(5)),
+        ),
+    )
+
+
+async def fill_bookings(engine: AsyncEngine) -> None:
+    """Make billing know the bookings, by the way it learns of them."""
+    tariffs = [tariff(number) for number in range(TARIFFS)]
+    for start in range(0, BOOKINGS, 1_000):
+        some = [_booking(number, tariffs[number % TARIFFS]) for number in range(start, start + 1_000)]
+        async with engine.begin() as tx:
+            await store.save_bookings(tx, some)
+
+
+def _booking(number: int, agreed: Tariff) -> BookingConfirmed:
+    provider = MEMBERS[number % len(MEMBERS)]
+    return BookingConfirmed(
+        booking_id=str(uuid.UUID(int=number)),
+        offering_id=f"{provider}/vm",
+        offering_revision=1,
+        plan_id="standard",
+        provider=provider,
+        consumer=MEMBERS[(number + 1 + number // len(MEMBERS) % (len(MEMBERS) - 1)) % len(MEMBERS)],
+        consumer_class="ABC"[number % 3],
+        quantities={},
+        start=_FIRST,
+        tariff=agreed,
+        confirmed_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        state="in_progress",
+    )
+
+
+class _Undone(Exception):  # noqa: N818 - leaves no trace of a measured rating
+    pass
+
+
+async def rated(engine: AsyncEngine, period: str) -> tuple[float, int]:
+    """Rate a month and forget it again. Returns seconds and lines."""
+    tariffs, lines = measuring.Tariffs(), 0
+    started = time.perf_counter()
+    took = 0.0
+    try:
+        async with engine.begin() as tx:
+            used = await charge_usage(tx, tariffs, period, [], dt.datetime.now(dt.UTC))
+            took, lines = time.perf_counter() - started, len(used.lines)
+            raise _Undone
+    except _Undone:
+        return took, lines
+
+
+async def aggregated(engine: AsyncEngine, period: str) -> float:
+    """Sum up the same records in plain SQL and fetch the rows."""
+    started = time.perf_counter()
+    async with engine.begin() as tx:
+        (await tx.execute(_FLOOR, {"period": period})).all()
+    return time.perf_counter() - started
+
+
+async def measure(market: Sandbox) -> None:
+    """Print the curve: aggregation, rating and the whole closing by number of records."""
+    engine = database.engine(market.databases["billing"])
+    handler = BillingHandler(market.register, 60)
+    await fill_bookings(engine)
+    print(f"closing a month: {BOOKINGS:,} bookings, {TARIFFS} tariffs, {METERS} meters each")
+    print("   records   aggregation   rating  ratio    lines   whole closing, seconds")
+    for number, size in enumerate(each for each in SIZES if each <= RECORDS):
+        period = f"2026-{number + 1:02d}"
+        async with market.admin("billing") as admin:
+            values = {"period": period, "records": size, "bookings": BOOKINGS, "meters": METERS}
+            await admin.execute(*_positional(_FILL.text, {**values, "first": dt.date(2026, number + 1, 1)}))
+            await admin.execute("vacuum analyze")
+        floors, ratings, lines = [], [], 0
+        for _ in range(ROUNDS):
+            floors.append(await aggregated(engine, period))
+            took, lines = await rated(engine, period)
+            ratings.append(took)
+        ratio = statistics.median(each / floor for each, floor in zip(ratings, floors, strict=True))
+        floor, rating = statistics.median(floors), statistics.median(ratings)
+        whole = await _closed(engine, handler, period)
+        print(f"{size:10,} {floor:13.2f} {rating:8.2f} {ratio:6.2f} {lines:8,} {whole:15.2f}", flush=True)
+    await engine.dispose()
+
+
+async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> float:
+    command = registry.message("billing.settlement.close")
+    message = Incoming(command, "office", str(uuid.uuid4()), CloseSettlement(period=period), b"", None)
+    started = time.perf_counter()
+    async with engine.begin() as tx:
+        facts = await handler.handle(tx, [message], dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
+    if not isinstance(facts[-1].data, SettlementClosed):
+        raise TypeError(f"{period} was not closed: {facts[-1].data}")
+    return time.perf_counter() - started
+
+
+def _positional(statement: str, values: Mapping[str, object]) -> tuple[object, ...]:
+    """Turn named parameters into those of the driver."""
+    names_ = list(values)
+    for place, name in enumerate(names_, 1):
+        statement = statement.replace(f":{name}", f"${place}")
+    return statement, *(values[name] for name in names_)
+
+
+async def main() -> None:
+    """Measure in a market of its own."""
+    async with servers() as found, found.market(len(MEMBERS)) as market:
+        await measure(market)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
