@@ -459,7 +459,8 @@ class PoolShown(Contract):
 
     Attributes:
         clause: as it is frozen; null where it is too large for an answer, the event has it.
-        participants: as they are by now.
+        participants: as they are by now; of hundreds with very long names, here and in the shares, as many as
+            an answer has room for, one's own first.
         settled: the last settlement, if any, with everybody's share and the proof of exact cost.
     """
 

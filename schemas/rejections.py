@@ -477,6 +477,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{member} ist kein Mitglied des Marktes.",
         "{member} is no member of the market.",
     ),
+    "too_many_participants": (
+        "Ein Kostentopf hat höchstens {most} Beteiligte.",
+        "A pool has at most {most} participants.",
+    ),
     "not_a_bearer": (
         "{member} trägt für den Kostentopf {pool} keine Kosten.",
         "{member} bears no costs of the pool {pool}.",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from allmende.schemas.clause import Clause, ClauseVersion, Input
 from allmende.schemas.pools import (
+    PARTICIPANTS_MAX,
     ChangePool,
     CostRecorded,
     OpenPool,
@@ -178,6 +179,8 @@ def change(
     refusal = _foreign(command.participants, command.bearers, members)
     if refusal is not None:
         return refusal
+    if len(pool.known.keys() | {each.name for each in command.participants}) > PARTICIPANTS_MAX:
+        return rejected("too_many_participants", "participants", most=PARTICIPANTS_MAX)
     return PoolChanged(
         pool_id=pool.id,
         number=len(pool.changes) + 1,

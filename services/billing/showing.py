@@ -1,10 +1,13 @@
 """Answers about keys, for everybody, and about cost pools, for those whom they concern."""
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from allmende.schemas.contract import Contract
 from allmende.schemas.permissions import Role
 from allmende.schemas.pools import (
     Costs,
@@ -12,8 +15,10 @@ from allmende.schemas.pools import (
     ListCosts,
     ListKeys,
     ListPools,
+    Participant,
     PoolCost,
     Pools,
+    PoolShare,
     PoolShown,
     ShowPool,
 )
@@ -25,6 +30,7 @@ from . import apportionment, pools
 from .pooling import look
 
 _CLAUSE_BYTES_MAX = PAGE_BYTES_MAX // 4
+_LIST_BYTES_MAX = PAGE_BYTES_MAX // 3
 _RUNS_MAX = 200
 
 
@@ -57,6 +63,24 @@ async def list_costs(connection: AsyncConnection, caller: Caller, asked: ListCos
     return Costs(costs=tuple(page), next_after=page[-1].recorded.number if len(found) > len(page) else None)
 
 
+class _Amount(Contract):
+    party: str
+    amount: int
+
+
+_Item = TypeVar("_Item", Participant, PoolShare, _Amount)
+
+
+def _some(items: Iterable[_Item], own: Collection[str]) -> tuple[_Item, ...]:
+    """Take as many as have room in an answer, one's own first; nearly always that is all, as they are."""
+    found = list(items)
+    if len("".join(each.model_dump_json() for each in found).encode()) <= _LIST_BYTES_MAX:
+        return tuple(found)
+    found.sort(key=lambda each: (each.name if isinstance(each, Participant) else each.party) not in own)
+    sizes = itertools.accumulate(len(each.model_dump_json().encode()) for each in found)
+    return tuple(each for each, size in zip(found, sizes, strict=True) if size <= _LIST_BYTES_MAX)
+
+
 class PoolAnswers:
     """Answers that depend on where members have their seat."""
 
@@ -78,15 +102,22 @@ class PoolAnswers:
         runs, settled = await pools.runs(connection, pool.id)
         clause = pool.opened.clause
         fits = len(clause.model_dump_json().encode()) <= _CLAUSE_BYTES_MAX
+        own = {name for name, each in pool.known.items() if each.member == caller.member}
+        outlook = apportionment.outlook(known, asked.inputs, caller.member)
+        amounts = [_Amount(party=party, amount=amount) for party, amount in outlook.amounts.items()]
+        if settled is not None:
+            settled = settled.model_copy(update={"shares": _some(settled.shares, own)})
         return PoolShown(
             summary=found[0],
             clause=clause if fits else None,
-            participants=tuple(pool.known.values()),
+            participants=_some(pool.known.values(), own),
             bearers=tuple(sorted(pool.bearers)),
             changes=len(pool.changes),
             runs=tuple(runs[-_RUNS_MAX:]),
             settled=settled,
-            outlook=apportionment.outlook(known, asked.inputs, caller.member),
+            outlook=outlook.model_copy(
+                update={"amounts": {each.party: each.amount for each in _some(amounts, own)}}
+            ),
         )
 
 

@@ -8,7 +8,15 @@ from support import pooled
 from support.builders import NOW
 
 from allmende.schemas.clause import Charge, Input, Key, Share, Step
-from allmende.schemas.pools import CostRecorded, Participant, PoolChanged, PoolOpened, PublishKey, ReportCost
+from allmende.schemas.pools import (
+    PARTICIPANTS_MAX,
+    CostRecorded,
+    Participant,
+    PoolChanged,
+    PoolOpened,
+    PublishKey,
+    ReportCost,
+)
 from allmende.schemas.rejections import Rejected
 from allmende.services.billing import pool
 from allmende.services.billing.pool import Cost, Pool
@@ -78,6 +86,17 @@ def test_a_change_replaces_what_was_known_of_a_party() -> None:
     assert now.spells == {"Hafen": (dt.date(2026, 7, 2), None)}
     assert now.circle == ("desy", "gsi", "lrz")
     assert now.bearers == {"lrz", "gsi", "desy"}
+
+
+def test_a_pool_has_room_for_so_many_participants() -> None:
+    found = opened()
+    names = [f"Amt {number}" for number in range(PARTICIPANTS_MAX - 3)]
+    told = pooled.joining(*(Participant(member="desy", party=name) for name in names))
+    assert isinstance(pool.change(told, found, members=MEMBERS, now=NOW), PoolChanged)
+    more = pooled.joining(*told.participants, Participant(member="desy", party="Amt"))
+    refused = pool.change(more, found, members=MEMBERS, now=NOW)
+    assert isinstance(refused, Rejected)
+    assert refused.code == "too_many_participants"
 
 
 def test_a_published_version_never_changes() -> None:
