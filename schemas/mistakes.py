@@ -276,39 +276,7 @@ _RULES = (
     (r"the breach ends before it starts", "Der Zeitraum endet vor seinem Beginn"),
     (r"the details are larger than (\d+) bytes", "Die Angaben haben mehr als {0} Bytes"),
     (r"nothing is to be changed", "Es soll sich nichts ändern"),
-    # Tariffs and cost clauses.
-    (r"only the last tier may have no end", "Nur die letzte Staffel darf ohne Ende sein"),
-    (r"the ends of the tiers must rise", "Die Enden der Staffeln müssen aufsteigen"),
-    (r"give window and window_take together", "window und window_take gehören zusammen"),
-    (
-        r"percentile is given with take: percentile, and only then",
-        "percentile gehört zu take: percentile, und nur dazu",
-    ),
-    (
-        r"what a counter rose by is summed up: take must be sum",
-        "Was ein Zähler gestiegen ist, wird summiert: take muss sum sein",
-    ),
-    (r"the points of an index must rise by day", "Die Werte eines Index müssen nach Tagen aufsteigen"),
-    (r"component (\S+): (\S+) needs no measure", "Bestandteil {0}: {1} hat kein measure"),
-    (r"component (\S+): (\S+) needs a measure", "Bestandteil {0}: {1} braucht ein measure"),
-    (r"component (\S+): (\S+) needs no period", "Bestandteil {0}: {1} hat kein period"),
-    (r"component (\S+): (\S+) needs a period", "Bestandteil {0}: {1} braucht ein period"),
-    (
-        r"component (\S+): usage is charged by month, quarter or year",
-        "Bestandteil {0}: Nutzung wird je Monat, Quartal oder Jahr berechnet",
-    ),
-    (
-        r"component (\S+): only usage is read from a meter",
-        "Bestandteil {0}: nur Nutzung wird von einem Zähler gelesen",
-    ),
-    (
-        r"component (\S+): only fixed and limit by period are prorated",
-        "Bestandteil {0}: nur fixed und limit mit Zeitraum werden anteilig berechnet",
-    ),
-    (
-        r"component (\S+) is a percentage of (\S+), which does not stand before it",
-        "Der Bestandteil {0} ist ein Prozentsatz von {1}, das nicht vor ihm steht",
-    ),
+    # Cost clauses and keys.
     (r"key (\S+) sums to (\S+) percent, not to 100", "Der Schlüssel {0} ergibt {1} Prozent statt 100"),
     (
         r"the percentages of the (?:key|composite key|parts) sum to (\S+), not to 100",

@@ -559,10 +559,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Schritt {step} verteilt {amount}, keinen Betrag in ganzen kleinsten Einheiten.",
         "The step {step} shares {amount}, which is no amount in whole smallest units.",
     ),
-    "not_priced": (
-        "Der Schritt {step} hat keinen Preis: {reason}",
-        "The step {step} has no price: {reason}",
-    ),
     "not_exact": (
         "Die Forderungen ergeben {charged}, die Kosten sind {cost}.",
         "The charges sum to {charged}, the cost is {cost}.",

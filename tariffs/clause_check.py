@@ -22,10 +22,11 @@ from allmende.schemas.clause import (
     Step,
     Test,
 )
+from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Derived, Included, PercentOf, prices_of
 
 from .steps import kind_of
-from .values import DATE, MONEY, NUMBER
+from .values import DATE, MONEY, NUMBER, Unit, read
 
 Path = tuple[str | int, ...]
 
@@ -120,6 +121,10 @@ class _Check:
             self._say(path, "at_least liegt über at_most", "at_least is above at_most")
         if asked.one_of is not None and asked.kind != "text":
             self._say(path, "one_of gehört zu Texten", "one_of belongs to texts")
+        currency = Unit(self._version.currency, self._version.decimals)
+        alone = {name: asked.model_copy(update={"each": False})}
+        if asked.default is not None and isinstance(refusal := read({}, alone, currency), Rejected):
+            self._say((*path, "default"), *refusal.sentences)
         self._known[name] = _Known(asked.kind, asked.each)
 
     def _operand(self, path: Path, text: str, *kinds: Kind) -> _Known | None:

@@ -94,7 +94,11 @@ def weigh(  # noqa: PLR0913 - all that a key may refer to
     if key.composite is not None:
         return _composite(key, book, values, currency, among, parties)
     if key.equal:
-        return Weights(dict.fromkeys(among or parties, Fraction(1)), "zu gleichen Teilen", "in equal parts")
+        return Weights(
+            dict.fromkeys(parties if among is None else among, Fraction(1)),
+            "zu gleichen Teilen",
+            "in equal parts",
+        )
     if key.values is not None:
         weights = {party: Fraction(percent) for party, percent in key.values.items()}
         title = (f"Schlüssel {name} in Prozent", f"key {name} in percent")
@@ -127,7 +131,7 @@ def _published(key: AllocationKey, book: Book, among: Sequence[str] | None) -> W
         f"in effect from {key.effective_from}, {key.source})"
     )
     behind: dict[str, list[str]] = {}
-    for party in among or book.parties or book.holder_of:
+    for party in among if among is not None else book.parties or book.holder_of:
         holder = party if party in key.values else book.holder_of.get(party, party)
         if holder in key.values:
             behind.setdefault(holder, []).append(party)

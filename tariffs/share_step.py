@@ -77,7 +77,11 @@ def _part(work: Share, part: Part, cents: int, scene: Scene) -> _Shared | NotYet
     unit = int(scene.unit.smallest(work.round_to)) if work.round_to is not None else 1
     found = allot(cents, weights.by_party, _bounds(work, weights, scene), unit=unit, remainder=work.remainder)
     if isinstance(found, Rejected):
-        return dataclasses.replace(found, field=scene.step.id)
+        parameters = {
+            name: scene.unit.text(Fraction(amount), "en") if isinstance(amount, int) else amount
+            for name, amount in found.parameters.items()
+        }
+        return dataclasses.replace(found, field=scene.step.id, parameters=parameters)
     told_ = (_told_share(party, allotment, weights, cents, work, scene) for party, allotment in found.items())
     return _Shared(found, tuple(told_))
 

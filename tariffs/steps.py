@@ -18,7 +18,7 @@ from allmende.schemas.clause import (
     PriceStep,
     Share,
 )
-from allmende.schemas.rejections import Rejected, Said, rejected
+from allmende.schemas.rejections import Rejected, rejected
 
 from .conditions import Values, holds, is_each, members_of, operand
 from .pricing import price_quantity
@@ -213,10 +213,10 @@ def price(work: PriceStep, scene: Scene) -> Done | Unpriced | Rejected:
         )
         if isinstance(priced, Rejected):
             place = f"{scene.step.id}.{party}" if party else scene.step.id
-            german, english = priced.sentences
             if priced.code == "no_price":
+                german, english = priced.sentences
                 return Unpriced(f"{place}: {german}", f"{place}: {english}")
-            return rejected("not_priced", place, step=place, reason=Said(german, english))
+            return dataclasses.replace(priced, field=place)
         parts[party] = Fraction(priced.amount)
         story.append(sentence(scene, party, priced.trace_de, priced.trace_en))
     value = each_of("money", parts) if parties != [ONE] else single("money", parts[ONE])

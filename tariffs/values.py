@@ -112,8 +112,8 @@ def read(told: Mapping[str, Any], inputs: Mapping[str, Input], currency: Unit) -
     """Take what a clause is fed with, or say what is missing or wrong.
 
     Args:
-        told: by input: money as whole smallest units; numbers as int, Decimal, Fraction or text; dates also
-            as text; with `each`, a mapping of parties to such.
+        told: by input: money as whole smallest units, or as text with the currency; numbers as int, Decimal,
+            Fraction or text; dates also as text; with `each`, a mapping of parties to such.
         inputs: what the clause asks for.
         currency: of the clause.
     """
@@ -134,17 +134,18 @@ def _read(name: str, told: Any, asked: Input, currency: Unit) -> Value | Rejecte
         if asked.default is None:
             return rejected("input_missing", name, input=name)
         told = {} if asked.each else _default(asked, currency)
-    otherwise = _PARSE[asked.kind](_default(asked, currency)) if asked.default is not None else None
+    otherwise = _part(_default(asked, currency), asked.kind, currency)
     if asked.each != isinstance(told, Mapping):
-        expected = "ein Wert je Beteiligtem" if asked.each else "ein einzelner Wert"
-        return rejected("input_invalid", name, input=name, expected=f"{expected} ({asked.kind})")
+        alone = _expected(asked.kind, currency)
+        expected = f"{{A: {alone}, B: ...}}" if asked.each else alone
+        return rejected("input_invalid", name, input=name, expected=expected)
     given = told if asked.each else {ONE: told}
     parts: dict[str, Scalar] = {}
     for party, raw in given.items():
         place = f"{name}.{party}" if party else name
-        part = _PARSE[asked.kind](raw)
+        part = _part(raw, asked.kind, currency)
         if part is None:
-            return rejected("input_invalid", place, input=place, expected=asked.kind)
+            return rejected("input_invalid", place, input=place, expected=_expected(asked.kind, currency))
         if refusal := _beyond(place, part, asked, currency):
             return refusal
         parts[party] = part
@@ -152,8 +153,8 @@ def _read(name: str, told: Any, asked: Input, currency: Unit) -> Value | Rejecte
 
 
 def _default(asked: Input, currency: Unit) -> Any:
-    if asked.kind == "money" and isinstance(asked.default, str):
-        return int(currency.smallest(Decimal(asked.default)))
+    if asked.kind == "money" and isinstance(asked.default, str) and NUMBER.fullmatch(asked.default):
+        return f"{asked.default} {currency.code}"
     return asked.default
 
 
@@ -168,6 +169,23 @@ def _beyond(place: str, part: Scalar, asked: Input, currency: Unit) -> Rejected 
             told = part / 10**currency.decimals if asked.kind == "money" else part
             return rejected("input_limit", place, input=place, value=number_text(told, "en"), limit=limit)
     return None
+
+
+def _part(raw: Any, kind: Kind, currency: Unit) -> Scalar | None:
+    if kind == "money" and isinstance(raw, str) and (written := MONEY.fullmatch(raw)):
+        amount = currency.smallest(Decimal(written[1]))
+        return amount if written[2] == currency.code and amount.denominator == 1 else None
+    return _PARSE[kind](raw)
+
+
+def _expected(kind: Kind, currency: Unit) -> str:
+    return {
+        "money": f"1250 (smallest unit) / 12.50 {currency.code}",
+        "number": "12.5",
+        "text": "abc",
+        "flag": "true / false",
+        "date": "2026-03-31",
+    }[kind]
 
 
 def _number(raw: Any) -> Fraction | None:

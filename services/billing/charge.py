@@ -10,15 +10,16 @@ from allmende.tariffs.recurrence import Due, Terms
 
 from .booking import Booking
 from .levy import Levy
-from .metering import Rated, Span
+from .metering import UsageLine
 from .period import day_of, first_day_of, last_day_of, period_with
 
 
-def of_usage(rated: Rated, line: Line, span: Span, charged_for: str, period: str) -> ChargeLine:
+def of_usage(used: UsageLine, period: str) -> ChargeLine:
     """Charge what a component of a booking measured in a span, in the statement of a period.
 
     What it is made of was checked when it came in, so that it is not checked a second time.
     """
+    rated, line, span = used.rated, used.line, used.span
     german, english = told_terms(rated.terms) if rated.terms.number else ("", "")
     if span.last_period != period:
         german += f"; nachberechnet für {span.label}"
@@ -35,7 +36,7 @@ def of_usage(rated: Rated, line: Line, span: Span, charged_for: str, period: str
         component=line.component.id,
         billing="usage",
         terms=rated.terms.number,
-        charged_for=charged_for,
+        charged_for=used.charged_for,
         tariff_version=line.tariff_version,
         quantity=line.quantity if line.quantity >= 0 else None,
         unit=line.component.unit,

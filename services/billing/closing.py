@@ -18,6 +18,7 @@ from .metering import (
     Span,
     Sum,
     Unmeasured,
+    UsageLine,
     plan,
     span_with,
     spans_ending,
@@ -33,13 +34,16 @@ class UsageCharged:
     """What a closing charges for usage.
 
     Attributes:
+        lines: what is charged.
+        taken_back: lines that take back what stood charged.
         records: of the closed month, how many were counted.
         held: what has no price.
     """
 
-    lines: tuple[ChargeLine, ...]
+    lines: Sequence[UsageLine]
+    taken_back: Sequence[ChargeLine]
     records: int
-    held: tuple[HeldUsage, ...]
+    held: Sequence[HeldUsage]
 
 
 class Closing:
@@ -68,7 +72,12 @@ class Closing:
             members=self._members,
             clearing_house=self._office,
             usage_records=used.records,
-            charges=[*used.lines, *flat, *await pools.lines_of(tx, period)],
+            charges=[
+                *(charge.of_usage(each, period) for each in used.lines),
+                *used.taken_back,
+                *flat,
+                *await pools.lines_of(tx, period),
+            ],
             levies=await store.levies_of(tx, period),
             now=now,
         )
@@ -141,23 +150,26 @@ async def charge_usage(
     """
     late = await meters.take_late(tx, period)
     amounts = _flat_amounts(flat)
-    lines: list[ChargeLine] = []
+    lines: list[UsageLine] = []
+    taken_back: list[ChargeLine] = []
     held: list[HeldUsage] = []
     records = 0
     for span in spans_ending(period):
         only = None if span.kind == "month" else await measuring.bookings_by(tx, span.kind)
-        rated, counted = await _rate(tx, tariffs, span, period, only, amounts)
-        lines += rated.lines.values()
+        rated, counted = await _rate(tx, tariffs, span, only, amounts)
+        lines += rated.lines
         held += rated.held
         records += counted if span.kind == "month" else 0
     for span, bookings in (await _again(tx, period, late)).items():
         shared = await _with_sharers(tx, tariffs, bookings)
-        rated, _ = await _rate(tx, tariffs, span, period, shared, amounts)
+        rated, _ = await _rate(tx, tariffs, span, shared, amounts)
         standing = await books.standing_for(tx, shared, span.label)
-        lines += reconcile(rated, standing)
+        new, back = reconcile(rated, standing)
+        lines += new
+        taken_back += back
         held += rated.held
     await meters.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
-    return UsageCharged(tuple(lines), records, tuple(held))
+    return UsageCharged(lines, taken_back, records, held)
 
 
 async def _again(tx: AsyncConnection, period: str, late: Iterable[tuple[str, str]]) -> dict[Span, set[str]]:
@@ -194,16 +206,15 @@ async def _with_sharers(
     return set(bookings) | (await measuring.bookings_of(tx, offerings) if offerings else set())
 
 
-async def _rate(  # noqa: PLR0913 - what a rating depends on
+async def _rate(
     tx: AsyncConnection,
     tariffs: measuring.Tariffs,
     span: Span,
-    period: str,
     only: Collection[str] | None,
     amounts: FlatAmounts,
 ) -> tuple[RatedUsage, int]:
     if only is not None and not only:
-        return RatedUsage({}, ()), 0
+        return RatedUsage((), ()), 0
     sums = await measuring.sums(tx, span, only)
     by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
     for each in sums:
@@ -219,7 +230,7 @@ async def _rate(  # noqa: PLR0913 - what a rating depends on
         lost += unknown
     if pieces:
         readings += await measuring.measure(tx, span, pieces)
-    rated = rate(with_allowances(readings), span, period, amounts)
+    rated = rate(with_allowances(readings), span, amounts)
     held = [HeldUsage(each.rated, each.meter, span, each.records, _unknown(each)) for each in lost]
     if span.kind != "month":
         held = []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from allmende.schemas.tariff import Component, Included, QuantityRule, Tariff
-from allmende.tariffs.rating import Measured
+from allmende.tariffs.rating import Line, Measured
 from allmende.tariffs.recurrence import Terms, terms_on
 from allmende.tariffs.rounding import share_out
 from allmende.tariffs.terms import changes_in, names_in
@@ -87,6 +87,11 @@ def reduction_of(rule: QuantityRule | None) -> Reduction:
     """Find how the records of a component are reduced."""
     if rule is None:
         return PLAIN
+    found = _reduction(rule)
+    return PLAIN if found == PLAIN else found
+
+
+def _reduction(rule: QuantityRule) -> Reduction:
     each = rule.round if rule.round is not None and rule.round.each == "record" else None
     return Reduction(
         rule.reading,
@@ -115,6 +120,11 @@ class Metered:
     names: tuple[str, ...]
     changes: tuple[dt.date, ...]
     shared: Included | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the sum of a span's records is all that counts."""
+        return self.reduction is PLAIN and not self.changes
 
 
 Meters = Mapping[str, Sequence[Metered]]
@@ -196,6 +206,21 @@ class Reading:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class UsageLine:
+    """A rated quantity of a booking, before it is written as a line of a statement."""
+
+    rated: Rated
+    line: Line
+    span: Span
+    charged_for: str
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """The component, the terms and what it is charged for."""
+        return (self.line.component.id, self.rated.terms.number, self.charged_for)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Unmeasured:
     """Usage of a meter that no terms of the booking know."""
 
@@ -220,6 +245,9 @@ def plan(
     readings: list[Reading] = []
     pieces: list[Piece] = []
     lost: list[Unmeasured] = []
+    if len(history) == 1 and _told_by_sums(history[0], span, sums, readings):
+        return readings, pieces, lost
+    readings.clear()
     parts = _parts(history, span)
     for meter in sorted({each.meter for each in sums}):
         found = [each for each in sums if each.meter == meter]
@@ -245,6 +273,33 @@ def plan(
         if not known:
             lost.append(Unmeasured(history[0], meter, sum(each.records for each in found)))
     return readings, pieces, lost
+
+
+def _told_by_sums(rated: Rated, span: Span, sums: Iterable[Sum], readings: list[Reading]) -> bool:
+    """Take the sums as they are where that is all there is to do, as it is for nearly all bookings."""
+    kind, label = span.kind, span.label
+    for each in sums:
+        metered_ = rated.meters.get(each.meter)
+        if metered_ is None:
+            return False
+        for metered in metered_:
+            if metered.span != kind:
+                continue
+            if not metered.is_plain or (each.dimensions and metered.names):
+                return False
+            readings.append(
+                Reading(
+                    rated,
+                    metered,
+                    Measured(
+                        metered.component.id, each.quantity, each.first_day, each.last_day, each.records
+                    ),
+                    label,
+                )
+            )
+            if each.dimensions:
+                return False
+    return True
 
 
 def _parts(history: Sequence[Rated], span: Span) -> list[tuple[Rated, dt.date, dt.date]]:
@@ -327,6 +382,8 @@ def with_allowances(readings: Sequence[Reading]) -> list[Reading]:
     Bookings share what has the same offering, component and span; with `consumer`, of the same consumer only.
     """
     pools: dict[tuple[str, ...], list[int]] = {}
+    if not any(each.metered.shared for each in readings):
+        return list(readings)
     for number, each in enumerate(readings):
         if each.metered.shared is not None:
             of = each.rated.consumer if each.metered.shared.shared_by == "consumer" else ""

@@ -5,16 +5,15 @@ line that stands is taken back and the right one charged, both in the settlement
 """
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.rejections import Rejected
-from allmende.tariffs.rating import Measured, Unrated, rate_usage
+from allmende.tariffs.rating import Line, Measured, Unrated, rate_usage
 
 from . import charge
-from .metering import Rated, Reading, Span, Unmeasured
-from .reckoning import Key, Standing
+from .metering import Rated, Reading, Span, Unmeasured, UsageLine
+from .reckoning import Standing
 
 FlatAmounts = Mapping[tuple[str, str], Mapping[str, int]]
 """Cents of flat components by booking and what they are charged for, of which usage may be a percentage."""
@@ -36,45 +35,47 @@ class RatedUsage:
     """What usage comes to.
 
     Attributes:
-        lines: by booking, component, terms and what they are charged for.
+        lines: one for each component of a booking, its terms, and what it is charged for.
         held: what has no price.
     """
 
-    lines: Mapping[tuple[str, Key], ChargeLine]
-    held: tuple[HeldUsage, ...]
+    lines: Sequence[UsageLine]
+    held: Sequence[HeldUsage]
 
 
-def rate(readings: Sequence[Reading], span: Span, period: str, flat: FlatAmounts) -> RatedUsage:
+def rate(readings: Sequence[Reading], span: Span, flat: FlatAmounts) -> RatedUsage:
     """Rate what was measured in a span, booking by booking.
 
     Args:
         readings: of any bookings.
         span: the month, quarter or year.
-        period: the month of the statement.
         flat: what flat components of the same span come to.
     """
-    by_terms: defaultdict[tuple[str, int], list[Reading]] = defaultdict(list)
+    by_terms: dict[tuple[str, int], list[Reading]] = {}
     for each in readings:
-        by_terms[each.rated.booking_id, each.rated.terms.number].append(each)
-    lines: dict[tuple[str, Key], ChargeLine] = {}
+        by_terms.setdefault((each.rated.booking_id, each.rated.terms.number), []).append(each)
+    lines: list[UsageLine] = []
     held: list[HeldUsage] = []
-    for (booking_id, number), found in sorted(by_terms.items()):
+    for (booking_id, _), found in by_terms.items():
         rated = found[0].rated
         charged_for = {id(each.measured): each.charged_for for each in found}
+        amounts = flat.get((booking_id, span.label), _NOTHING) if flat else _NOTHING
         for line in rate_usage(
             rated.terms.tariff,
             rated.terms.known,
             [each.measured for each in found],
             order_quantities=rated.terms.quantities,
-            amounts_of=flat.get((booking_id, span.label), {}),
+            amounts_of=amounts,
         ):
-            label = charged_for.get(id(line.measured), span.label)
             if isinstance(line, Unrated):
                 held.append(_held(rated, line, span))
             else:
-                key = (line.component.id, number, label)
-                lines[booking_id, key] = charge.of_usage(rated, line, span, label, period)
-    return RatedUsage(lines, tuple(held))
+                label = charged_for.get(id(line.measured), span.label)
+                lines.append(UsageLine(rated, line, span, label))
+    return RatedUsage(lines, held)
+
+
+_NOTHING: Mapping[str, int] = {}
 
 
 def _held(rated: Rated, line: Unrated, span: Span) -> HeldUsage:
@@ -82,32 +83,39 @@ def _held(rated: Rated, line: Unrated, span: Span) -> HeldUsage:
     return HeldUsage(rated, line.component.measure or line.component.id, span, records, line.reason)
 
 
-def reconcile(rated: RatedUsage, standing: Mapping[str, Iterable[Standing]]) -> list[ChargeLine]:
+def reconcile(
+    rated: RatedUsage, standing: Mapping[str, Iterable[Standing]]
+) -> tuple[list[UsageLine], list[ChargeLine]]:
     """Bring what stands charged for a span in line with what it comes to now.
 
     Args:
         rated: what the span comes to now.
         standing: by booking, the usage that stands charged for the span.
+
+    Returns:
+        What is charged, and the lines that take back what stood.
     """
     charged = {(booking_id, each.key): each for booking_id, found in standing.items() for each in found}
     held = {each.rated.booking_id for each in rated.held}
+    right = {(each.rated.booking_id, each.key): each for each in rated.lines}
     lines = []
-    for key, line in rated.lines.items():
+    back = []
+    for key, line in right.items():
         before = charged.get(key)
-        if before is None:
+        if before is None or not _same(before.line, line.line):
             lines.append(line)
-        elif not _same(before.line, line):
-            lines += [_taken_back(before), line]
-    for key, before in charged.items():
-        if key not in rated.lines and key[0] not in held:
-            lines.append(_taken_back(before))
-    return lines
+            back += [_taken_back(before)] if before is not None else []
+    back += [
+        _taken_back(before) for key, before in charged.items() if key not in right and key[0] not in held
+    ]
+    return lines, back
 
 
-def _same(before: ChargeLine, line: ChargeLine) -> bool:
+def _same(before: ChargeLine, line: Line) -> bool:
+    quantity = line.quantity if line.quantity >= 0 else None
     return (before.amount_cents, before.quantity, before.tariff_version) == (
         line.amount_cents,
-        line.quantity,
+        quantity,
         line.tariff_version,
     )
 

@@ -12,9 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from allmende.schemas.clause import Clause
+from allmende.schemas.clause import Clause, ClauseVersion
 from allmende.schemas.clause_case import CaseDocument
 from allmende.schemas.documents import Document, Mistakes
+from allmende.schemas.mistakes import Mistake
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import AllocationKey
 from allmende.tariffs.clause import Held, Outcome, Result
@@ -82,11 +83,20 @@ def _run(
         raise Mistakes(file, [document.mistake(("first_day",), *_NO_VERSION)])
     outcome = run_case(version, case, keys)
     if isinstance(outcome, Rejected):
-        place = ("told", *outcome.field.split(".")) if outcome.field else ()
-        raise Mistakes(file, [document.mistake(place, *outcome.sentences)])
+        raise Mistakes(file, [_refusal(outcome, version, document)])
     for line in _lines(outcome, language):
         print(line)
     return isinstance(outcome, Result)
+
+
+def _refusal(refusal: Rejected, version: ClauseVersion, document: Document[CaseDocument]) -> Mistake:
+    """Where a refusal belongs: to the input it names, or else to the case, with the step it names."""
+    name, _, party = refusal.field.partition(".")
+    if name in {*version.inputs, *document.value.told}:
+        return document.mistake(("told", name, *([party] if party else ())), *refusal.sentences)
+    step = f"{refusal.field}: " if refusal.field else ""
+    german, english = refusal.sentences
+    return document.mistake((), f"{step}{german}", f"{step}{english}")
 
 
 _NO_VERSION = (

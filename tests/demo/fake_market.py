@@ -83,13 +83,7 @@ class Hub:
     def record(self, member: str, records: tuple[UsageRecord, ...]) -> UsageRecorded:
         accepted, refused = 0, []
         for record in records:
-            outcome = usage.decide(
-                record,
-                member,
-                known_digest=None,
-                booking=self.booked.get(record.booking_id),
-                closed_periods=(),
-            )
+            outcome = usage.decide(record, member, booking=self.booked.get(record.booking_id))
             if isinstance(outcome, usage.Accepted):
                 assert (member, record.id) not in self.recorded
                 self.recorded[member, record.id] = record

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from allmende.schemas import mistakes
 from allmende.schemas.mistakes import sentences
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,11 @@ def test_every_rule_is_told_in_german(message: str) -> None:
     german, english = sentences({"type": "value_error", "msg": f"Value error, {message}"})
     assert english == message
     assert german != english
+
+
+def test_no_rule_stands_twice() -> None:
+    patterns = [pattern for pattern, _ in mistakes._RULES]
+    assert sorted(patterns) == sorted(set(patterns))
 
 
 def test_an_unknown_rule_stays_english() -> None:

@@ -502,7 +502,7 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
     ),
     "billing.clarification.rejected": (
         "billing.clarification.settle",
-        rejected("unknown_clarification", clarification=7),
+        rejected("clarification_settled", clarification=7),
     ),
     "billing.key.rejected": (
         "billing.key.publish",

@@ -122,3 +122,13 @@ def test_more_keys_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nirgends.yaml"]) == 1
     assert "nirgends.yaml" in capsys.readouterr().err
+
+
+def test_a_refusal_within_a_step_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clause = written(tmp_path, "strom.yaml", CLAUSE.replace("by: by_racks", "by: by_racks, caps: 1.00 EUR"))
+    inputs = written(tmp_path, "fall.yaml", "told: {cost: 10000, racks: {A: 1, B: 3}}")
+    assert main([clause, "--inputs", inputs]) == 1
+    assert (
+        "fall.yaml:1:1: part: Die Obergrenzen ergeben €2.00, zu verteilen sind €100.00."
+        in capsys.readouterr().err
+    )

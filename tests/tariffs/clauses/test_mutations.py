@@ -113,11 +113,15 @@ MUTATIONS = [
         47,
         "nötig ist date",
     ),
+    ("default: Amt", "default: Haus", 19, "kennt den Wert Haus nicht"),
+    ("{kind: date}", "{kind: date, default: morgen}", 20, "erwartet wird 2026-03-31"),
+    ("kind: money}\n      people", "kind: money, default: viel}\n      people", 17, "12.50 EUR"),
+    ("kind: money}\n      people", "kind: money, default: 5.00 USD}\n      people", 17, "12.50 EUR"),
     # tiers
     ("up_to: 100,", "up_to: -100,", 42, "Der Wert muss größer als 0 sein"),
     ("amount: 2.00}", "amount: -2.00}", 42, "Der Wert muss mindestens 0 sein"),
-    ("up_to: 200", "up_to: 100", 42, "Die Enden der Staffeln müssen aufsteigen"),
-    ("{up_to: 100, ", "{", 42, "Nur die letzte Staffel darf ohne Ende sein"),
+    ("up_to: 200", "up_to: 100", 42, "Die Enden der Stufen müssen steigen"),
+    ("{up_to: 100, ", "{", 42, "Nur die letzte Stufe darf ohne Ende sein"),
     ("mode: graduated, ", "", 42, "Das Pflichtfeld fehlt"),
     # names
     ("add: [cost, overhead]", "add: [costs, overhead]", 31, "costs ist keine Angabe und kein früherer"),
