@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,11 +14,25 @@ from support.desk import Desk, NewDesk, codes, persistently, said
 
 from allmende.schemas.billing import ChargeLine, CloseSettlement, SettlementClosed, StatementIssued
 from allmende.schemas.contract import Contract
-from allmende.schemas.pools import CarryForward, CostRecorded, Participant, PoolAdvanced, PoolSettled
+from allmende.schemas.documents import read_documents
+from allmende.schemas.pools import (
+    AdvancePool,
+    CarryForward,
+    CostRecorded,
+    OpenPool,
+    Participant,
+    PoolAdvanced,
+    PoolSettled,
+    PublishKey,
+    ReportCost,
+    SettlePool,
+)
 from allmende.schemas.registry import Audience
+from allmende.schemas.tariff import AllocationKey
 from allmende.servicekit.messages import Incoming, Outgoing
 from allmende.services.billing.handlers import BillingHandler
 
+EXAMPLES = Path(__file__).parents[3] / "docs/examples/pools"
 MEMBERS = register("desy", "gsi", "hzdr", "lrz")
 WRITTEN_ONCE = (
     "allocation_key",
@@ -213,6 +228,25 @@ async def test_whom_a_pool_concerns_hears_of_it(billing: Desk) -> None:
     )
     circles = [each.parties.get(Audience.CIRCLE) for each in facts]
     assert circles == [None, ("desy", "gsi", "lrz"), ("desy", "gsi", "lrz"), None]
+
+
+async def test_the_examples_of_the_documentation_go_through(desk: NewDesk) -> None:
+    billing = await desk(BillingHandler(register("weser-it", "alster-it", "foerde-it"), 60))
+
+    def read(model: type[Contract], name: str) -> list[Contract]:
+        text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+        return [each.value for each in read_documents(model, text, name, none=("", ""))]
+
+    [key], [pool] = read(AllocationKey, "key"), read(OpenPool, "pool")
+    [advance], [settle] = read(AdvancePool, "advance"), read(SettlePool, "settle")
+    assert isinstance(key, AllocationKey)
+    told = [("office", each) for each in (PublishKey(key=key), pool, advance)]
+    told += [("weser-it", each) for each in read(ReportCost, "costs")]
+    told.append(("office", settle))
+    facts = await billing.take(*(command(by, data, number) for number, (by, data) in enumerate(told, 1)))
+    proof = settled(facts).proof
+    assert (proof.costs_cents, proof.cost_by_clause_cents, proof.exact) == (1_240_000, 1_140_000, True)
+    assert (proof.charged_before_cents, proof.true_up_cents) == (3_000_000, -1_860_000)
 
 
 # -- several processes -----------------------------------------------------------------------------
