@@ -386,6 +386,20 @@ def test_the_way_there_does_not_matter(year: list[tuple[str, Any]]) -> None:
     assert once.charged() == till.charged()
 
 
+@given(st.permutations(PEOPLE), st.permutations(range(4)), KEYS)
+def test_the_order_of_participants_costs_and_keys_does_not_matter(
+    people: list[str], order: list[int], values: dict[str, int]
+) -> None:
+    def play(names: Sequence[str], numbers: Sequence[int]) -> list[Entry]:
+        till = Till(a_pool(*(Participant(member=name) for name in names)))
+        till.keys = [pooled.inhabitants(number + 1, **values) for number in numbers]
+        till.spend(*(pooled.cost(f"c{number}", 10**number + 1) for number in numbers))
+        done(till.settle())
+        return sorted(till.entries, key=repr)
+
+    assert play(people, order) == play(PEOPLE, range(4))
+
+
 def test_a_rule_that_forgets_what_stands_charged_is_caught() -> None:
     """The control of the property: without the advances, the members pay twice."""
     till = Till(a_pool())
