@@ -41,6 +41,7 @@ from .catalogue import CatalogueRoom, Entry
 from .correspondence import CorrespondenceRoom
 from .ledger import LedgerRoom
 from .offerings import OfferingRoom
+from .pools import PoolRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
 from .usage import UsageRoom
@@ -81,7 +82,7 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom):
+class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.

@@ -306,20 +306,25 @@ class ChargeLine(Contract):
     Attributes:
         line: counts within the settlement.
         cause: `regular` is what a tariff or a key asks for, `reversal` takes an earlier line back,
-            `compensation` is owed for a withdrawal, `credit` is given for a missed service level.
+            `compensation` is owed for a withdrawal, `credit` is given for a missed service level. Of a cost
+            pool, `advance` is asked for beforehand, `true_up` is the share less all that was charged, and
+            `reimbursement` pays back who bore a cost.
         payer: who owes it.
         payee: to whom.
         billing: how the component is charged; null where no component is.
         terms: the number of the change of the booking whose terms it is priced by; 0 as booked.
         charged_for: what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day of a change of plan; of
             usage also the part of the span, and the dimensions by which it is priced.
+        pool_id: of a cost pool; `party` is what its clause calls whom the payer stands for.
         quantity: never negative; of a reversal that of the line it takes back.
         amount_cents: negative where something is taken back or credited.
     """
 
     line: Count
     kind: Literal["charge", "levy"]
-    cause: Literal["regular", "reversal", "compensation", "credit"] = "regular"
+    cause: Literal["regular", "reversal", "compensation", "credit", "advance", "true_up", "reimbursement"] = (
+        "regular"
+    )
     payer: MemberId
     payee: MemberId
     title: Line
@@ -330,6 +335,8 @@ class ChargeLine(Contract):
     terms: Count | None = None
     charged_for: Line | None = None
     tariff_version: Count | None = None
+    pool_id: Slug | None = None
+    party: Line | None = None
     quantity: TotalQuantity | None = None
     unit: Unit | None = None
     records: Count = 0

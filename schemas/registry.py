@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import attachments, billing, brokerage, catalog, journal, rejections
+from . import attachments, billing, brokerage, catalog, journal, pools, rejections
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -486,6 +486,83 @@ MESSAGES: tuple[MessageType, ...] = (
     ),
     MessageType("billing.levy.rejected", _REFUSED, "A levy was refused.", audiences=_TO_SENDER),
     MessageType(
+        "billing.key.publish",
+        pools.PublishKey,
+        "Publish a version of a key.",
+        outcomes=("billing.key.published", "billing.key.rejected"),
+    ),
+    MessageType(
+        "billing.key.published",
+        pools.KeyPublished,
+        "A version of a key that pools can share by.",
+        audiences=(Audience.SERVICES, Audience.EVERYONE, Audience.OFFICE),
+    ),
+    MessageType("billing.key.rejected", _REFUSED, "A version of a key was refused.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.pool.open",
+        pools.OpenPool,
+        "Open a cost pool for a span.",
+        outcomes=("billing.pool.opened", "billing.pool.rejected"),
+    ),
+    MessageType(
+        "billing.pool.change",
+        pools.ChangePool,
+        "Let parties join or leave a cost pool, or name further bearers.",
+        outcomes=("billing.pool.changed", "billing.pool.rejected"),
+    ),
+    MessageType(
+        "billing.pool.advance",
+        pools.AdvancePool,
+        "Charge an advance on the costs of a pool.",
+        outcomes=("billing.pool.advanced", "billing.pool.rejected"),
+    ),
+    MessageType(
+        "billing.pool.settle",
+        pools.SettlePool,
+        "Charge the actual costs of a pool less what was charged.",
+        outcomes=("billing.pool.settled", "billing.pool.rejected"),
+    ),
+    MessageType(
+        "billing.cost.report",
+        pools.ReportCost,
+        "Report a cost of a pool with its evidence.",
+        outcomes=("billing.cost.recorded", "billing.cost.rejected"),
+    ),
+    MessageType(
+        "billing.pool.opened",
+        pools.PoolOpened,
+        "A cost pool takes costs.",
+        audiences=(Audience.SERVICES, Audience.CIRCLE, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.pool.changed",
+        pools.PoolChanged,
+        "Parties join or leave a cost pool.",
+        audiences=(Audience.SERVICES, Audience.CIRCLE, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.pool.advanced",
+        pools.PoolAdvanced,
+        "An advance with everybody's part.",
+        audiences=(Audience.SERVICES, Audience.CIRCLE, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.pool.settled",
+        pools.PoolSettled,
+        "A settlement of a pool with everybody's share and the proof of exact cost.",
+        audiences=(Audience.SERVICES, Audience.CIRCLE, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.pool.rejected", _REFUSED, "A command about a pool was refused.", audiences=_TO_SENDER
+    ),
+    MessageType(
+        "billing.cost.recorded",
+        pools.CostRecorded,
+        "A cost of a pool is recorded.",
+        audiences=(Audience.SERVICES, Audience.SENDER, Audience.OFFICE),
+    ),
+    MessageType("billing.cost.rejected", _REFUSED, "A cost was refused.", audiences=_TO_SENDER),
+    MessageType(
         "billing.settlement.close",
         billing.CloseSettlement,
         "Rate, state and net a period.",
@@ -562,6 +639,15 @@ QUERIES: tuple[QueryType, ...] = (
         billing.Clarifications,
         "List contradictory records.",
     ),
+    QueryType("billing.key.list", pools.ListKeys, pools.Keys, "List the versions of keys."),
+    QueryType("billing.pool.list", pools.ListPools, pools.Pools, "List cost pools."),
+    QueryType(
+        "billing.pool.show",
+        pools.ShowPool,
+        pools.PoolShown,
+        "Show a cost pool with its settlement and what its clause comes to by now.",
+    ),
+    QueryType("billing.cost.list", pools.ListCosts, pools.Costs, "List the costs of a pool."),
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(
         "billing.statement.show", billing.ShowStatement, billing.Statement, "Show a statement with its lines."

@@ -436,6 +436,103 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Obergrenzen ergeben {caps}, zu verteilen sind {amount}.",
         "The caps come to {caps}, {amount} are to be shared.",
     ),
+    # pools
+    "key_version_taken": (
+        "Die Version {version} des Schlüssels {key} ist mit anderem Inhalt veröffentlicht.",
+        "Version {version} of the key {key} is published with other content.",
+    ),
+    "cost_pool_exists": (
+        "Einen Kostentopf {pool} gibt es bereits.",
+        "There is a cost pool {pool} already.",
+    ),
+    "unknown_cost_pool": (
+        "Einen Kostentopf {pool} gibt es nicht.",
+        "There is no cost pool {pool}.",
+    ),
+    "clause_flawed": (
+        "Die Klausel ist nicht zu gebrauchen ({place}): {reason}",
+        "The clause cannot be used ({place}): {reason}",
+    ),
+    "clause_not_in_force": (
+        "Die Klausel {clause} hat für den {day} keine Fassung.",
+        "The clause {clause} has no version for {day}.",
+    ),
+    "clause_without_charges": (
+        "Die Klausel {clause} sagt nicht, was berechnet wird.",
+        "The clause {clause} does not say what is charged.",
+    ),
+    "clause_charges_advances": (
+        "Abschläge und Spitzabrechnung ermittelt der Kostentopf; die Klausel berechnet {step} als {kind}.",
+        "The pool itself works out advances and true-ups; the clause charges {step} as {kind}.",
+    ),
+    "pool_not_in_euro": (
+        "Berechnet wird in ganzen Cent; die Klausel rechnet in {currency} mit {decimals} Nachkommastellen.",
+        "Charges are in whole cents; the clause reckons in {currency} with {decimals} decimals.",
+    ),
+    "pool_not_cash": (
+        "Der Kostentopf {pool} rechnet in einer internen Währung, die nie in Geld berechnet wird.",
+        "The pool {pool} reckons in an internal currency, which is never charged in money.",
+    ),
+    "not_a_member_of_market": (
+        "{member} ist kein Mitglied des Marktes.",
+        "{member} is no member of the market.",
+    ),
+    "too_many_participants": (
+        "Ein Kostentopf hat höchstens {most} Beteiligte.",
+        "A pool has at most {most} participants.",
+    ),
+    "not_a_bearer": (
+        "{member} trägt für den Kostentopf {pool} keine Kosten.",
+        "{member} bears no costs of the pool {pool}.",
+    ),
+    "not_a_cost": (
+        "Die Klausel kennt keine Kosten {input}.",
+        "The clause has no costs {input}.",
+    ),
+    "cost_party_missing": (
+        "Die Kosten {input} gibt es je Beteiligtem: party fehlt.",
+        "There are costs {input} of each party: party is missing.",
+    ),
+    "cost_party_not_asked": (
+        "Die Kosten {input} gibt es nur im Ganzen, nicht für {party}.",
+        "There are costs {input} as a whole only, not of {party}.",
+    ),
+    "cost_conflict": (
+        "Die Kosten {cost} sind mit anderem Inhalt bekannt.",
+        "The cost {cost} is known with other content.",
+    ),
+    "unknown_cost": (
+        "Die Kosten {cost} sind in diesem Kostentopf nicht bekannt.",
+        "The cost {cost} is not known in this pool.",
+    ),
+    "cost_corrected": (
+        "Die Kosten {cost} sind bereits durch {by} ersetzt.",
+        "The cost {cost} is replaced by {by} already.",
+    ),
+    "input_reported": (
+        "Die Angabe {input} ergibt sich aus gemeldeten Kosten und ist nicht anzugeben.",
+        "The input {input} comes from reported costs and is not to be told.",
+    ),
+    "pool_held": (
+        "Noch ist nichts zu berechnen: {reason}",
+        "Nothing can be charged yet: {reason}",
+    ),
+    "pool_settled": (
+        "Der Kostentopf {pool} ist abgerechnet; Abschläge gibt es nicht mehr.",
+        "The pool {pool} is settled; there are no more advances.",
+    ),
+    "unknown_party": (
+        "Für {party} steht im Kostentopf {pool} kein Mitglied.",
+        "No member stands for {party} in the pool {pool}.",
+    ),
+    "amount_too_large": (
+        "Der Betrag für {party} ist größer als jeder, der berechnet werden kann.",
+        "The amount of {party} is larger than any that can be charged.",
+    ),
+    "carry_into_itself": (
+        "Ein Kostentopf trägt nichts in sich selbst vor.",
+        "A pool carries nothing into itself.",
+    ),
     # clauses
     "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),
     "input_unknown": (
@@ -484,6 +581,19 @@ class Rejection(Contract):
 
 
 @dataclasses.dataclass(frozen=True)
+class Said:
+    """A parameter that is a sentence itself, in German and English."""
+
+    german: str
+    english: str
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """Both."""
+        return self.german, self.english
+
+
+@dataclasses.dataclass(frozen=True)
 class Rejected:
     """A refusal as a value, with what its sentences need to know."""
 
@@ -495,7 +605,13 @@ class Rejected:
     def sentences(self) -> tuple[str, str]:
         """The reason in German and English."""
         german, english = SENTENCES[self.code]
-        return german.format_map(self.parameters), english.format_map(self.parameters)
+        return german.format_map(self._in(0)), english.format_map(self._in(1))
+
+    def _in(self, language: int) -> dict[str, object]:
+        return {
+            name: value.sentences[language] if isinstance(value, Said) else value
+            for name, value in self.parameters.items()
+        }
 
     def as_rejection(self, command: str) -> Rejection:
         """The payload that tells the sender of `command`."""

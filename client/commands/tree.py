@@ -13,6 +13,7 @@ from .language import both
 from .ledger_tree import ledger
 from .notice_tree import access, breach, maintenance
 from .offer_tree import offer
+from .pool_tree import key, pool
 from .root import app
 from .session import Session, Work, connected
 from .typed import File, Id, group
@@ -31,6 +32,8 @@ for _name, _below in (
     ("breach", breach),
     ("usage", usage),
     ("settlement", settlement),
+    ("pool", pool),
+    ("key", key),
     ("ledger", ledger),
     ("event", event),
 ):

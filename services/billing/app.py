@@ -6,11 +6,12 @@ from allmende.servicekit.service import Service
 
 from .handlers import BillingHandler
 from .queries import ANSWERS
+from .showing import answers
 
 service = Service(
     name="billing",
     facts=("brokerage.>",),
     migrations=Path(__file__).parent / "migrations",
     handler=lambda settings: BillingHandler(settings.register, settings.park_seconds),
-    answers=lambda _: ANSWERS,
+    answers=lambda settings: {**ANSWERS, **answers(settings.register)},
 )

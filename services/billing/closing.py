@@ -11,7 +11,7 @@ from allmende.schemas.billing import AlertRaised, ChargeLine
 from allmende.schemas.registry import Audience
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from . import books, charge, measuring, meters, reckoning, settlement, store
+from . import books, charge, measuring, meters, pools, reckoning, settlement, store
 from .allowance import with_allowances
 from .metering import (
     Reading,
@@ -68,7 +68,7 @@ class Closing:
             members=self._members,
             clearing_house=self._office,
             usage_records=used.records,
-            charges=[*used.lines, *flat],
+            charges=[*used.lines, *flat, *await pools.lines_of(tx, period)],
             levies=await store.levies_of(tx, period),
             now=now,
         )

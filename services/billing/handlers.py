@@ -20,6 +20,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import levy, store
 from .closing import Closing
+from .pooling import Pooling
 from .recording import Recording
 
 
@@ -32,6 +33,7 @@ class BillingHandler:
             member.id: member.land for member in register.members if member.role is not Role.OFFICE
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
+        self._pooling = Pooling(self._office, self._lands)
         self._closing = Closing(self._office, sorted(self._lands), self._recording)
 
     async def handle(
@@ -47,6 +49,7 @@ class BillingHandler:
         for message in messages:
             if isinstance(message.data, ChargeLevy):
                 facts.append(await self._charge_levy(tx, message, message.data, now))
+        facts += await self._pooling.take(tx, messages, now)
         for message in messages:
             if isinstance(message.data, CloseSettlement):
                 facts += await self._closing.close(tx, message, message.data.period, now)

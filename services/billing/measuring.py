@@ -257,11 +257,13 @@ async def sums(tx: AsyncConnection, span: Span, only: Collection[str] | None = N
     parted = {row[0] for row in rows if row[6]}
     found = [Sum(*row[:6]) for row in rows if row[0] not in parted]
     if parted:
-        found += [
-            Sum(*row[:6], json.loads(row[6]) if row[6] is not None else None)
-            for row in await _summed(tx, span, parted, _PARTED)
-        ]
+        again = await _summed(tx, span, parted, _PARTED)
+        found += [Sum(*row, _dimensions(told)) for *row, told in again]
     return found
+
+
+def _dimensions(told: str | None) -> Mapping[str, str] | None:
+    return json.loads(told) if told is not None else None
 
 
 async def _summed(

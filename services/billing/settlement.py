@@ -59,7 +59,7 @@ def close(  # noqa: PLR0913 - what a period consists of
         members: everybody who gets a statement, even over nothing; so does whoever owes or is owed.
         clearing_house: the cooperative's office, which also receives the levies.
         usage_records: of the period, how many are charged.
-        charges: what bookings are charged and credited now.
+        charges: what bookings are charged and credited now, and what cost pools charge and pay back.
         levies: levies of the period.
         now: the moment of closing.
     """
@@ -71,7 +71,9 @@ def close(  # noqa: PLR0913 - what a period consists of
         period=period,
         clearing_house=clearing_house,
         charges_cents=sum(line.amount_cents for line in lines if line.kind == "charge"),
-        levies_cents=sum(line.amount_cents for line in lines if line.kind == "levy"),
+        levies_cents=sum(
+            line.amount_cents for line in lines if line.kind == "levy" and line.payee == clearing_house
+        ),
         usage_records=usage_records,
         lines=len(lines),
         positions=tuple(positions),
@@ -96,6 +98,7 @@ def _numbered(lines: list[ChargeLine]) -> list[ChargeLine]:
             line.booking_id or "",
             line.component or "",
             line.charged_for or "",
+            line.pool_id or "",
             line.service_from.isoformat(),
             line.cause,
             line.title,

@@ -22,6 +22,9 @@ SHELL = {
     "measuring",
     "closing",
     "journal",
+    "pools",
+    "pooling",
+    "showing",
 }
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}

@@ -7,9 +7,9 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
-from support import booking_examples
+from support import booking_examples, pool_examples
 
-from allmende.schemas import chain, registry
+from allmende.schemas import chain, permissions, registry
 from allmende.schemas.attachments import (
     AttachmentPart,
     AttachmentReceived,
@@ -504,6 +504,18 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
         "billing.clarification.settle",
         rejected("clarification_settled", clarification=7),
     ),
+    "billing.key.rejected": (
+        "billing.key.publish",
+        rejected("key_version_taken", "key.version", key="inhabitants-north", version=1),
+    ),
+    "billing.pool.rejected": (
+        "billing.pool.settle",
+        rejected("unknown_cost_pool", "pool_id", pool=pool_examples.POOL),
+    ),
+    "billing.cost.rejected": (
+        "billing.cost.report",
+        rejected("not_a_bearer", member=CONSUMER, pool=pool_examples.POOL),
+    ),
     "billing.levy.rejected": (
         "billing.levy.charge",
         rejected("key_not_effective", "data.key", key="inhabitants-north", day="2027-01-01"),
@@ -622,6 +634,7 @@ _PAYLOADS: dict[str, Callable[[], Contract]] = {
     "billing.settlement.close": lambda: CloseSettlement(period=PERIOD),
     "billing.settlement.closed": settlement,
     "billing.statement.issued": statement,
+    **pool_examples.payloads(allocation_key()),
 }
 
 _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
@@ -773,6 +786,7 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
         lambda: VerifyJournal(head=journal_entry().hash),
         lambda: chain.verify([journal_entry()], head=journal_entry().hash),
     ),
+    **pool_examples.queries(allocation_key()),
 }
 
 
@@ -809,7 +823,9 @@ def sender(name: str) -> str:
     message = registry.message(name)
     if not message.is_command:
         return f"/services/{message.service}"
-    if name in {"billing.levy.charge", "billing.settlement.close"}:
+    if message in permissions.commands_of(Role.OFFICE) and message not in permissions.commands_of(
+        Role.MEMBER
+    ):
         return f"/members/{OFFICE}"
     by_consumer = message.service == "brokerage" and name not in booking_examples.BY_PROVIDER
     return f"/members/{CONSUMER if by_consumer else PROVIDER}"

@@ -14,6 +14,7 @@ from allmende.client.correspondence import CorrespondenceRoom
 from allmende.client.ledger import LedgerRoom
 from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
+from allmende.client.pools import PoolRoom
 from allmende.client.room import M
 from allmende.client.usage import UsageRoom
 from allmende.schemas import registry
@@ -44,7 +45,7 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom):
+class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
     member = "weser-it"
