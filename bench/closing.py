@@ -177,7 +177,8 @@ async def measure(market: Sandbox) -> None:
         period = f"2026-{number + 1:02d}"
         async with market.admin("billing") as admin:
             values = {"period": period, "records": size, "bookings": BOOKINGS, "meters": meters}
-            await admin.execute(*_positional(_FILL.text, {**values, "first": dt.date(2026, number + 1, 1)}))
+            statement, given = _positional(_FILL.text, {**values, "first": dt.date(2026, number + 1, 1)})
+            await admin.execute(statement, *given)
             await admin.execute("vacuum analyze")
         floors, ratings, lines = [], [], 0
         for _ in range(ROUNDS):
@@ -202,12 +203,12 @@ async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> 
     return time.perf_counter() - started
 
 
-def _positional(statement: str, values: Mapping[str, object]) -> tuple[object, ...]:
+def _positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
     """Turn named parameters into those of the driver."""
     names_ = list(values)
     for place, name in enumerate(names_, 1):
         statement = statement.replace(f":{name}", f"${place}")
-    return statement, *(values[name] for name in names_)
+    return statement, [values[name] for name in names_]
 
 
 async def main() -> None:

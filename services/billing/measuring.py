@@ -1,5 +1,6 @@
 """Usage reduced to quantities by the database, so that a million records stay some thousand rows here."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections import defaultdict
@@ -258,7 +259,7 @@ async def sums(tx: AsyncConnection, span: Span, only: Collection[str] | None = N
     found = [Sum(*row[:6]) for row in rows if row[0] not in parted]
     if parted:
         again = await _summed(tx, span, parted, _PARTED)
-        found += [Sum(*row, _dimensions(told)) for *row, told in again]
+        found += [dataclasses.replace(Sum(*row[:6]), dimensions=_dimensions(row[6])) for row in again]
     return found
 
 
