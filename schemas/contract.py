@@ -1,5 +1,6 @@
 """The base of every model that crosses a boundary, and the one way from bytes to such a model."""
 
+import functools
 import json
 import unicodedata
 from typing import Any, TypeVar
@@ -40,17 +41,24 @@ class Misplaced(ValueError):  # noqa: N818 - said to people
 
 
 def unchecked(model: type[M], values: dict[str, Any]) -> M:
-    """Make a contract of values that were checked before; all fields are given.
+    """Make a contract of values that were checked before; fields that are left out have their defaults.
 
     Pydantic's `model_construct` does the same and asks every field for its default and its aliases, which
     costs ten times as much where a settlement makes many thousand lines.
     """
     made = model.__new__(model)
-    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__dict__", {**_defaults(model), **values})
     object.__setattr__(made, "__pydantic_fields_set__", set(values))
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made
+
+
+@functools.cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        name: field.get_default() for name, field in model.model_fields.items() if not field.is_required()
+    }
 
 
 def _printable(text: str, length_max: int) -> str:

@@ -185,10 +185,12 @@ class _Rating:
 
     async def _counted_on(self, late: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Find the closed months after late readings of counters, and after those of this period."""
-        later = await store.closed_after(self.tx, self.period)
         counting = await measuring.bookings_counting(self.tx)
+        if not counting:
+            return []
         since = [each for each in late if each[0] in counting]
-        since += [(booking_id, self.period) for booking_id in sorted(counting)] if later else []
+        if await store.closed_after(self.tx, self.period):
+            since += [(booking_id, self.period) for booking_id in sorted(counting)]
         touched = await meters.touched(self.tx, since) if since else []
         return [each for each in touched if each[1] != self.period]
 

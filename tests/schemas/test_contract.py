@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from allmende.schemas.contract import MESSAGE_BYTES_MAX, Contract, Unreadable, read
+from allmende.schemas.contract import MESSAGE_BYTES_MAX, Contract, Unreadable, read, unchecked
 from allmende.schemas.rejections import SENTENCES
 
 
@@ -167,3 +167,12 @@ def test_equal_keys_are_found_in_any_text(text: str) -> None:
     except Unreadable as error:
         code = error.code
     assert code == ("duplicate_key" if _repeats_a_key(text) else None)
+
+
+def test_a_contract_of_checked_values_equals_the_checked_one() -> None:
+    checked = Outer(name="a", inner=Inner(count=3))
+    made = unchecked(Outer, {"name": "a", "inner": Inner(count=3)})
+    assert made == checked
+    assert made.model_dump_json() == checked.model_dump_json()
+    assert unchecked(Outer, {"name": "a"}) == Outer(name="a"), "with defaults"
+    assert unchecked(Outer, {"name": "b"}) != checked

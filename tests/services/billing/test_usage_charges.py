@@ -19,7 +19,7 @@ from support.builders import (
 from support.desk import Desk, NewDesk, codes
 from support.histories import amended, day, flat, noon
 
-from allmende.schemas.billing import AlertRaised, CloseSettlement, UsageRecord
+from allmende.schemas.billing import AlertRaised, CloseSettlement, SettlementClosed, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.registry import Audience
 from allmende.schemas.tariff import Component, Tariff
@@ -80,8 +80,9 @@ class Market:
     async def lines(self, period: str) -> list[tuple[str, str, int]]:
         """Component, what it is charged for, and cents, of a settlement."""
         rows = await self.desk.rows(
-            "select document->>'component', document->>'charged_for', amount_cents from charge_line"
-            " join settlement s using (settlement_id) where s.period = :period order by line",
+            "select l.document->>'component', l.document->>'charged_for', l.amount_cents from charge_line l"
+            " join settlement s using (settlement_id) where s.period = :period"
+            " order by 1, 2, l.document->>'cause' desc, l.line",
             period=period,
         )
         return [(str(name), str(label), int(str(cents))) for name, label, cents in rows]
@@ -347,7 +348,7 @@ async def test_what_stands_of_something_held_stays_and_the_rest_is_put_right(mar
     assert await market.lines("2025-02") == [("other", "2025-01", -600), ("other", "2025-01", 1_200)]
     await market.amend(1, "2025-01-01", before, tariff(usage("hours", "0.5"), usage("other", "1"), version=2))
     await market.close("2025-03")
-    assert +await market.total() == {"hours 2025-01": 600, "other 2025-01": 1_200}
+    assert await market.total() == {"hours 2025-01": 600, "other 2025-01": 1_200}
 
 
 async def test_the_records_of_a_settlement_are_those_of_its_month(market: Market) -> None:
@@ -355,7 +356,6 @@ async def test_the_records_of_a_settlement_are_those_of_its_month(market: Market
     await market.use(("2025-01-10", 1), ("2025-01-11", 1))
     await market.close("2025-01")
     await market.use(("2025-01-12", 1), ("2025-02-01", 1))
-    (settled,) = [
-        each.data for each in await market.close("2025-02") if codes([each]) == ["SettlementClosed"]
-    ]
-    assert json.loads(settled.model_dump_json())["usage_records"] == 1
+    settled = (await market.close("2025-02"))[-1].data
+    assert isinstance(settled, SettlementClosed)
+    assert settled.usage_records == 1
