@@ -56,9 +56,9 @@ def unchecked(model: type[M], values: dict[str, Any]) -> M:
 
 @functools.cache
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    return {
-        name: field.get_default() for name, field in model.model_fields.items() if not field.is_required()
-    }
+    """All fields in their order, in which they are written."""
+    fields = model.model_fields.items()
+    return {name: None if field.is_required() else field.get_default() for name, field in fields}
 
 
 def _printable(text: str, length_max: int) -> str:
