@@ -67,7 +67,7 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
     )
     end = numbered[-1].end if numbered else confirmed.end
     seen: set[tuple[str, object]] = set()
-    in_full: set[tuple[str, object]] = set()
+    in_full: set[tuple[str, str, object]] = set()
     begun_on: dict[str, dt.date] = {}
     running: dict[str, int] = {}
     before: Agreement | None = None
@@ -93,7 +93,7 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
             )
             kind = component.period or ""
             if component.proration == "day":
-                if booked and (component.id, begun[kind]) not in in_full:
+                if booked and (component.id, kind, begun[kind]) not in in_full:
                     nth = 0 if kind in fresh else running_before.get(component.id, 0)
                     running[component.id] = nth + 1
                     price, of = cents(component, booked), days_in(kind, day)
@@ -102,7 +102,7 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
                     )
             elif is_due and booked:
                 due[component.id, day.isoformat()[:7]] += cents(component, booked)
-                in_full.add((component.id, begun.get(kind)))
+                in_full.add((component.id, kind, begun.get(kind)))
         before, plan_before = agreed, agreed.plan_id
         day += ONE_DAY
     return due
