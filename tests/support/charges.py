@@ -94,13 +94,8 @@ def flat_cents(facts: Sequence[Fact], through: dt.date) -> Counter[tuple[str, st
             kind = component.period or ""
             if component.proration == "day":
                 if booked and (component.id, kind, begun[kind]) not in in_full:
-<<<<<<< HEAD
                     nth = 0 if kind in fresh else running_before.get((component.id, kind), 0)
                     running[component.id, kind] = nth + 1
-=======
-                    nth = 0 if kind in fresh else running_before.get(component.id, 0)
-                    running[component.id] = nth + 1
->>>>>>> metering
                     price, of = cents(component, booked), days_in(kind, day)
                     due[component.id, begun_on[kind].isoformat()[:7]] += part(price, nth + 1, of) - part(
                         price, nth, of
