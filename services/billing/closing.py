@@ -60,7 +60,7 @@ class Closing:
         if refusal is not None:
             return [refuse(message, refusal)]
         refusals = await self._recording.before_closing(tx, period, now)
-        flat = await self._flat_lines(tx, period)
+        flat, held = await self._flat_lines(tx, period)
         used = await charge_usage(tx, self._tariffs, period, flat, now)
         closing = settlement.close(
             message.id,
@@ -84,22 +84,48 @@ class Closing:
             for statement in closing.statements
         ]
         told = Outgoing(closing.settlement, cause=message, subject=period)
-        return [*refusals, *_alerts(used.held), *statements, told]
+        alerts = [*_alerts(used.held), *(_alert(each, period) for each in held)]
+        return [*refusals, *alerts, *statements, told]
 
-    async def _flat_lines(self, tx: AsyncConnection, period: str) -> list[ChargeLine]:
+    async def _flat_lines(
+        self, tx: AsyncConnection, period: str
+    ) -> tuple[list[ChargeLine], list[reckoning.HeldDue]]:
         """Find what bookings are charged and credited beside usage, and note that they are."""
         found = await store.lock_open(tx, period)
         standing = await books.standing(tx, {each.id: each.since for each in found})
-        lines = [
-            line
+        reckoned = [
+            (each, reckoning.reckon(each.booking, standing[each.id], since=each.since, period=period))
             for each in found
-            for line in reckoning.reckon(each.booking, standing[each.id], since=each.since, period=period)
         ]
-        await store.save_open_from(tx, {each.id: reckoning.open_from(each.booking, period) for each in found})
+        lines = [line for _, done in reckoned for line in done.lines]
+        await store.save_open_from(
+            tx, {each.id: done.open_from(each.booking, period) for each, done in reckoned}
+        )
         owed = await store.charge_compensations(tx, period)
         credits_ = await store.give_credits(tx, period)
         lines += [charge.of_compensation(change, period) for change in owed]
-        return lines + [charge.of_breach(breach, period) for breach in credits_]
+        lines += [charge.of_breach(breach, period) for breach in credits_]
+        return lines, [held for _, done in reckoned for held in done.held]
+
+
+def _alert(held: reckoning.HeldDue, period: str) -> Outgoing:
+    """Tell the provider and the office of a flat charge that is held."""
+    confirmed = held.booking.confirmed
+    title, label = held.due.component.title, held.due.charged_for
+    german, english = held.reason.sentences
+    return Outgoing(
+        AlertRaised(
+            kind="charge_held",
+            provider=confirmed.provider,
+            booking_id=confirmed.booking_id,
+            period=period,
+            records=0,
+            message_de=f"{title}, {label}: {german}",
+            message_en=f"{title}, {label}: {english}",
+        ),
+        subject=confirmed.booking_id,
+        parties={Audience.PROVIDER: confirmed.provider},
+    )
 
 
 def _alerts(held: Iterable[HeldUsage]) -> list[Outgoing]:

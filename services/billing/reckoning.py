@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from allmende.schemas.billing import ChargeLine
+from allmende.schemas.rejections import Rejected
+from allmende.tariffs.rating import Unrated
 from allmende.tariffs.recurrence import Due
 
 from . import charge
@@ -32,9 +34,30 @@ class Standing:
     settled_in: str
 
 
-def reckon(
-    booking: Booking, standing: Iterable[Standing], *, since: dt.date, period: str
-) -> list[ChargeLine]:
+@dataclasses.dataclass(frozen=True)
+class HeldDue:
+    """What falls due and has no price: it is charged once there are terms with one."""
+
+    booking: Booking
+    due: Due
+    reason: Rejected
+
+
+@dataclasses.dataclass(frozen=True)
+class Reckoned:
+    """The lines that bring a booking's charges up to date, and what has no price."""
+
+    lines: tuple[ChargeLine, ...]
+    held: tuple[HeldDue, ...] = ()
+
+    def open_from(self, booking: Booking, period: str) -> dt.date | None:
+        """Tell the day from which a booking must be looked at again, if any: what is held stays due."""
+        days = [each.due.first_day for each in self.held]
+        following = open_from(booking, period)
+        return min([*days, following] if following is not None else days, default=None)
+
+
+def reckon(booking: Booking, standing: Iterable[Standing], *, since: dt.date, period: str) -> Reckoned:
     """Find the lines that bring a booking's charges up to date.
 
     Args:
@@ -48,15 +71,19 @@ def reckon(
     last = max([last_day_of(period), *(each.line.service_from for each in charged.values())])
     due = {key_of(each): each for each in booking.fall_due(since, last)}
     lines: dict[Key, ChargeLine] = {}
+    held: list[HeldDue] = []
     for key, each in due.items():
         if key in charged and each.part is None and not each.base:
             continue
         line = charge.of_due(booking, each, period)
         stands = charged.get(key)
-        if isinstance(line, ChargeLine) and (stands is None or stands.line.amount_cents != line.amount_cents):
+        if isinstance(line, Unrated):
+            held.append(HeldDue(booking, each, line.reason))
+        elif stands is None or stands.line.amount_cents != line.amount_cents:
             lines[key] = line
     gone = [each for key, each in charged.items() if key not in due or key in lines]
-    return [_taken_back(booking, each) for each in gone] + list(lines.values())
+    back = (_taken_back(booking, each) for each in gone)
+    return Reckoned((*back, *lines.values()), tuple(held))
 
 
 def _taken_back(booking: Booking, standing: Standing) -> ChargeLine:

@@ -102,7 +102,7 @@ class Hub:
         flat = [
             line
             for booked in self.booked.values()
-            for line in reckoning.reckon(booked, (), since=booked.confirmed.start, period=period)
+            for line in reckoning.reckon(booked, (), since=booked.confirmed.start, period=period).lines
         ]
         sums, month = self._sums(), metering.span_with(period, "month")
         readings: list[metering.Reading] = []

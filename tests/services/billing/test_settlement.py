@@ -41,7 +41,7 @@ def used(each: BookingConfirmed, hours: int | str = 10, records: int = 2) -> lis
 
 
 def charged(each: BookingConfirmed) -> list[ChargeLine]:
-    return reckon(Booking(each), [], since=each.start, period=PERIOD)
+    return list(reckon(Booking(each), [], since=each.start, period=PERIOD).lines)
 
 
 def levy(amount: int = 1_000, number: int = 900, **changes: Any) -> Levy:

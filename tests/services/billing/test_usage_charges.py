@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from support.builders import (
@@ -22,7 +23,7 @@ from support.histories import amended, day, flat, noon
 from allmende.schemas.billing import AlertRaised, CloseSettlement, SettlementClosed, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.registry import Audience
-from allmende.schemas.tariff import Component, Tariff
+from allmende.schemas.tariff import Component, PerUnit, Tariff
 from allmende.servicekit.messages import Outgoing
 from allmende.services.billing import closing, meters
 from allmende.services.billing.handlers import BillingHandler
@@ -335,6 +336,41 @@ async def test_usage_without_a_price_is_held_and_charged_once_there_is_one(
     found = await market.total()
     assert found["hours 2025-01 queue=day"] == (2_400 if remembers else 0)
     assert found["hours 2025-01 queue=night"] == 500
+
+
+async def test_a_flat_charge_without_a_price_is_told_until_it_has_one(
+    market: Market,
+) -> None:
+    until = [{"valid_to": "2025-01-31", "price": {"kind": "per_unit", "amount": "5"}}]
+    before = mine(
+        Component.model_validate_json(
+            json.dumps(
+                {
+                    "id": "base",
+                    "title": "Grundpreis",
+                    "billing": "fixed",
+                    "period": "month",
+                    "unit": "Monat",
+                    "prices": until,
+                }
+            )
+        )
+    )
+    await market.know(before)
+    assert "AlertRaised" not in codes(await market.close("2025-01"))
+    for period in ("2025-02", "2025-03"):
+        told = [each.data for each in await market.close(period) if isinstance(each.data, AlertRaised)]
+        assert {(alert.kind, alert.provider, alert.period) for alert in told} == {
+            ("charge_held", "lrz", period)
+        }
+        assert told[0].message_de.startswith("Grundpreis, 2025-02: ")
+        assert await market.lines(period) == []
+    priced = before.tariff.components[0].model_copy(
+        update={"prices": None, "price": PerUnit(amount=Decimal(6))}
+    )
+    await market.amend(1, "2025-02-01", before, tariff(priced, version=2))
+    assert "AlertRaised" not in codes(await market.close("2025-04"))
+    assert await market.lines("2025-04") == [("base", f"2025-0{month}", 600) for month in (2, 3, 4)]
 
 
 async def test_what_stands_of_something_held_stays_and_the_rest_is_put_right(market: Market) -> None:
