@@ -104,6 +104,17 @@ class Consumer:
         """Whether everything was delivered and acknowledged."""
         return not self._due and not self._again and self._next == len(self._stream.messages)
 
+    @property
+    def info(self) -> dict[str, object]:
+        """What the server tells of it."""
+        outstanding = [*self._due, *self._again]
+        pending = sum(map(self._wanted, self._stream.messages[self._next :]))
+        return {
+            "num_pending": pending,
+            "num_ack_pending": len(outstanding),
+            "ack_floor": {"stream_seq": min(outstanding) - 1 if outstanding else self._next},
+        }
+
     def ask(self, connection: "Connection", reply: str, most: int, seconds: float) -> None:
         """Take a pull request in."""
         request = _Request(connection, reply, most)
@@ -227,13 +238,22 @@ class Server:
             stream, durable = subject.split(".")[-2:]
             asked = json.loads(publication.body)
             self.consumers[stream, durable].ask(connection, reply, asked["batch"], asked["expires"] / 1e9)
+        elif subject.startswith("$JS.API.CONSUMER.INFO."):
+            stream, durable = subject.split(".")[-2:]
+            self._tell(connection, reply, self.consumers[stream, durable].info)
+        elif subject.startswith("$JS.API.STREAM.INFO."):
+            last = len(self.streams[subject.split(".")[-1]].messages)
+            self._tell(connection, reply, {"state": {"last_seq": last}})
         elif subject.startswith("$JS.ACK."):
             tokens = subject.split(".")
             self.consumers[tokens[2], tokens[3]].acknowledge(int(tokens[5]))
         else:
             answer = self.publish(publication)
             if reply and answer is not None:
-                connection.hear(reply, Message(0, reply, json.dumps(answer).encode(), {}), "")
+                self._tell(connection, reply, answer)
+
+    def _tell(self, connection: "Connection", reply: str, answer: Mapping[str, object]) -> None:
+        connection.hear(reply, Message(0, reply, json.dumps(answer).encode(), {}), "")
 
     def publish(self, publication: Publication) -> dict[str, object] | None:
         """Store a message, or keep it for its batch. Returns the server's answer."""

@@ -30,7 +30,7 @@ def _dawdling(function: str) -> Callable[[], contextlib.AbstractContextManager[A
 
     async def slowly(*arguments: object) -> object:
         found = await read(*arguments)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         return found
 
     return lambda: mock.patch.object(store, function, slowly)

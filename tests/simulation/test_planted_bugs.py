@@ -4,7 +4,7 @@ import pytest
 from simulation.market import simulate
 from simulation.planted import BUGS, Bug
 
-SEEDS = range(1, 9)
+SEEDS = range(1, 17)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
