@@ -23,6 +23,7 @@ def midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), CALENDAR).astimezone(dt.UTC)
 
 
+@functools.lru_cache(maxsize=8_192)
 def period_with(day: dt.date) -> str:
     """Tell the calendar month in which a day lies."""
     return f"{day:%Y-%m}"
