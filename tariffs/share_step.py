@@ -121,8 +121,7 @@ def _told_share(  # noqa: PLR0913 - what the sentence tells
     weight = weights.by_party.get(party, Fraction(0))
 
     def tell(language: str) -> str:
-        whole = number_text(weights.whole, language)
-        own = number_text(weight, language)
+        whole, own = _weight_text(weights.whole, language), _weight_text(weight, language)
         amount = scene.unit.text(Fraction(cents), language)
         share_ = scene.unit.text(Fraction(allotment.amount), language)
         title = weights.title_de if language == "de" else weights.title_en
@@ -131,6 +130,12 @@ def _told_share(  # noqa: PLR0913 - what the sentence tells
         return text + _why(allotment, work, language)
 
     return sentence(scene, party, tell("de"), tell("en"))
+
+
+def _weight_text(weight: Fraction, language: str) -> str:
+    """Weights by days of participation are fractions, of which a reader needs the first digits."""
+    text = number_text(weight, language)
+    return text if "/" not in text else f"≈ {number_text(Fraction(round(weight * 10**4), 10**4), language)}"
 
 
 def _why(allotment: Allotment, work: Share, language: str) -> str:
