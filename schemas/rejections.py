@@ -551,6 +551,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Angabe {input} kennt den Wert {value} nicht; möglich sind {known}.",
         "The input {input} has no value {value}; possible are {known}.",
     ),
+    "number_too_long": (
+        "Der Schritt {step} ergibt eine Zahl mit mehr als 150 Stellen.",
+        "The step {step} comes to a number of more than 150 digits.",
+    ),
     "division_by_zero": (
         "Der Schritt {step} teilt durch null.",
         "The step {step} divides by zero.",

@@ -84,6 +84,8 @@ def calculate(work: Calculate, scene: Scene) -> Done | Rejected:
         result = _reckon(work, found, party)
         if result is None:
             return rejected("division_by_zero", scene.step.id, step=scene.step.id)
+        if _is_endless(result):
+            return rejected("number_too_long", scene.step.id, step=scene.step.id)
         exact[party] = result
     bounds = {text: scene.find(text) for text in (work.at_least, work.at_most) if text is not None}
     if work.total:
@@ -96,6 +98,14 @@ def calculate(work: Calculate, scene: Scene) -> Done | Rejected:
     value = each_of(kind, parts) if several or (not parts) else single(kind, parts[ONE])
     story = tuple(_told_sum(work, found, party, part, kind, scene) for party, part in parts.items())
     return Done(value, story)
+
+
+_BITS_MAX = 512
+"""Some 150 digits, far more than any cost has: steps that multiply each other's results grow for ever."""
+
+
+def _is_endless(number: Fraction) -> bool:
+    return max(number.numerator.bit_length(), number.denominator.bit_length()) > _BITS_MAX
 
 
 _AGGREGATE: Mapping[bool | str, Callable[[Sequence[Fraction]], Fraction]] = {
