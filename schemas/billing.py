@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .bodies import TaxCategory
 from .contract import Contract
 from .identifiers import (
     ClassName,
@@ -18,7 +19,7 @@ from .identifiers import (
     Slug,
     Uuid,
 )
-from .money import Cents, Quantity, TotalQuantity
+from .money import Cents, ExactDecimal, Quantity, TotalQuantity
 from .tariff import AllocationKey, Billing, Unit
 
 REPORT_ENTRIES_MAX = 1_000
@@ -197,12 +198,17 @@ class ClarificationSettled(Contract):
 
 
 class ChargeLevy(Contract):
-    """Spread a cost of the cooperative over its members by a key. The command's id becomes the levy's id."""
+    """Spread a cost of the cooperative over its members by a key. The command's id becomes the levy's id.
+
+    Attributes:
+        replaces: a levy that was taken back and is billed again, perhaps under another key.
+    """
 
     period: Period
     title: Line
     amount_cents: Annotated[Cents, Field(gt=0, le=10**15)]
     key: AllocationKey
+    replaces: Uuid | None = None
 
 
 class LevyShare(Contract):
@@ -222,6 +228,7 @@ class LevyCharged(Contract):
     key_id: Slug
     key_version: Count
     shares: tuple[LevyShare, ...]
+    replaces: Uuid | None = None
 
 
 class CloseSettlement(Contract):
@@ -231,16 +238,24 @@ class CloseSettlement(Contract):
 
 
 class StatementItem(Contract):
-    """What one side of a statement holds towards one counterparty."""
+    """What one side of a statement holds towards one counterparty.
+
+    Attributes:
+        number: of the document that charges it; null while it is a draft.
+        amount_cents: net, and `tax_cents` the VAT on it.
+    """
 
     kind: Literal["charge", "levy"]
     counterparty: MemberId
+    number: Line | None = None
     amount_cents: Cents
+    tax_cents: Cents = 0
     lines: Count
+    due_on: Day | None = None
 
 
 class StatementIssued(Contract):
-    """One member's statement: gross on both sides, and one net amount towards the clearing house."""
+    """One member's statement: gross on both sides with VAT, and what is left of them."""
 
     statement_id: Uuid
     settlement_id: Uuid
@@ -266,16 +281,25 @@ class NetPosition(Contract):
 
 
 class SettlementClosed(Contract):
-    """A closed period. The positions sum to zero."""
+    """An issued run. The positions sum to zero.
+
+    Attributes:
+        charges_cents: net, without what is on hold; likewise levies_cents.
+        reviewed_by: a person of the office, and `approved_by` another.
+    """
 
     settlement_id: Uuid
     period: Period
     clearing_house: MemberId
     charges_cents: Cents
     levies_cents: Cents
+    tax_cents: Cents = 0
     usage_records: Count
     lines: Count
+    held_lines: Count = 0
     positions: tuple[NetPosition, ...]
+    reviewed_by: Slug | None = None
+    approved_by: Slug | None = None
     closed_at: Instant
 
 
@@ -300,6 +324,14 @@ class ShowStatement(Contract):
     limit: Annotated[int, Field(ge=1, le=200)] = 200
 
 
+class LineTax(Contract):
+    """How a line is treated for VAT, by which rule of its payee."""
+
+    category: TaxCategory
+    rate_percent: ExactDecimal
+    rule: Slug
+
+
 class ChargeLine(Contract):
     """One line of a statement with its story.
 
@@ -308,7 +340,7 @@ class ChargeLine(Contract):
         cause: `regular` is what a tariff or a key asks for, `reversal` takes an earlier line back,
             `compensation` is owed for a withdrawal, `credit` is given for a missed service level. Of a cost
             pool, `advance` is asked for beforehand, `true_up` is the share less all that was charged, and
-            `reimbursement` pays back who bore a cost.
+            `reimbursement` pays back who bore a cost. `late_charge` is owed for paying late.
         payer: who owes it.
         payee: to whom.
         billing: how the component is charged; null where no component is.
@@ -317,14 +349,23 @@ class ChargeLine(Contract):
             usage also the part of the span, and the dimensions by which it is priced.
         pool_id: of a cost pool; `party` is what its clause calls whom the payer stands for.
         quantity: never negative; of a reversal that of the line it takes back.
-        amount_cents: negative where something is taken back or credited.
+        amount_cents: net; negative where something is taken back or credited.
+        tax: null where the payee's body has decided on nothing, which then bears no VAT.
+        budget_item: where the payer books it (Buchungsstelle).
     """
 
     line: Count
     kind: Literal["charge", "levy"]
-    cause: Literal["regular", "reversal", "compensation", "credit", "advance", "true_up", "reimbursement"] = (
-        "regular"
-    )
+    cause: Literal[
+        "regular",
+        "reversal",
+        "compensation",
+        "credit",
+        "advance",
+        "true_up",
+        "reimbursement",
+        "late_charge",
+    ] = "regular"
     payer: MemberId
     payee: MemberId
     title: Line
@@ -343,13 +384,22 @@ class ChargeLine(Contract):
     service_from: Day
     service_to: Day
     amount_cents: Cents
+    tax: LineTax | None = None
+    budget_item: Line | None = None
     trace_de: str
     trace_en: str
 
 
 class Statement(Contract):
-    """A statement with a page of its lines; `next_after` continues it, or is null on the last page."""
+    """A statement with a page of its lines; `next_after` continues it, or is null on the last page.
 
+    Attributes:
+        state: only the office sees what is not issued.
+        held: of the lines on this page, those on hold; no sum contains them.
+    """
+
+    state: Literal["draft", "in_review", "issued"] = "issued"
     statement: StatementIssued
     lines: tuple[ChargeLine, ...]
+    held: tuple[Count, ...] = ()
     next_after: int | None

@@ -3,17 +3,17 @@
 A file until a membership service owns it; services read it when they start and keep their own picture.
 """
 
+import datetime as dt
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from .bodies import Body, Person, PublicKey
+from .clause import ClauseVersion
 from .contract import Contract
-from .identifiers import ClassName, Line, MemberId, SealingKey, Slug
+from .identifiers import ClassName, Day, Line, MemberId, SealingKey, Slug
 from .permissions import Role
 from .subjects import RESERVED
-
-PublicKey = Annotated[str, StringConstraints(pattern=r"^U[A-Z2-7]{55}$")]
-"""The public half of a NATS user key (NKey). The register holds no secret."""
 
 Land = Literal[
     "Baden-Württemberg",
@@ -43,6 +43,8 @@ class RegisteredMember(Contract):
         classes: the member's class in each provider's own scheme.
         key: what the member's systems prove themselves by.
         sealing_key: to which providers seal access data; its other half never leaves the member.
+        body: the legal body; without it no documents can be made for the member.
+        persons: who acts for it.
     """
 
     id: MemberId
@@ -52,6 +54,77 @@ class RegisteredMember(Contract):
     classes: Annotated[dict[Slug, ClassName], Field(max_length=100)] = Field(default_factory=dict)
     key: PublicKey
     sealing_key: SealingKey | None = None
+    body: Body | None = None
+    persons: Annotated[tuple[Person, ...], Field(max_length=500)] = ()
+
+    def person(self, person_id: str) -> Person | None:
+        """Find a person by id."""
+        return next((person for person in self.persons if person.id == person_id), None)
+
+
+class OffsettingAgreement(Contract):
+    """Who agreed to offset what they owe each other (Verrechnungsabrede), from a day on."""
+
+    title: Line
+    parties: Annotated[tuple[MemberId, ...], Field(min_length=2, max_length=2000)]
+    valid_from: Day
+    valid_until: Day | None = None
+
+
+class ObjectionTerms(Contract):
+    """What an objection to a line does.
+
+    Attributes:
+        days: after the statement is issued, for how long a line may be objected to.
+        suspends: whether the line need not be paid until the objection is decided.
+    """
+
+    days: Annotated[int, Field(ge=1, le=400)] = 30
+    suspends: bool = True
+
+
+class ReminderStep(Contract):
+    """A reminder, so many days after the due day, with its fee."""
+
+    after_days: Annotated[int, Field(ge=1, le=1000)]
+    title: Line
+    fee_cents: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+
+class JumpAlert(Contract):
+    """When a change from one period to the next is unusual: both limits are passed."""
+
+    percent: Annotated[int, Field(ge=1, le=100_000)]
+    cents: Annotated[int, Field(ge=1)]
+
+
+class SettlementRules(Contract):
+    """The cooperative's rules on settlement, from a day on, until the next.
+
+    Attributes:
+        netting: through the clearing house; each pair of parties with each other; or by clearing cycles,
+            which only shrinks existing obligations.
+        offsetting: agreements to offset; without any list the statutes bind all members.
+        grace_days: after the end of a period, for how long its run stays a draft.
+        objections: to charges; `levy_objections` to levies, which may have no suspensive effect.
+        payment_days: after the statement is issued.
+        late_charge: a cost clause with the inputs `amount` (money) and `days` (number), whose result is owed.
+    """
+
+    valid_from: Day
+    netting: Literal["clearing_house", "bilateral", "cycles"] = "clearing_house"
+    offsetting: Annotated[tuple[OffsettingAgreement, ...], Field(max_length=500)] | None = None
+    grace_days: Annotated[int, Field(ge=0, le=90)] = 0
+    objections: ObjectionTerms = ObjectionTerms()
+    levy_objections: ObjectionTerms = ObjectionTerms()
+    payment_days: Annotated[int, Field(ge=1, le=365)] = 30
+    reminders: Annotated[tuple[ReminderStep, ...], Field(max_length=10)] = ()
+    late_charge: ClauseVersion | None = None
+    jump: JumpAlert | None = None
+
+
+FOUNDING = SettlementRules(valid_from=dt.date(1990, 1, 1))
+"""What holds where the register names no rules."""
 
 
 class MemberRegister(Contract):
@@ -59,10 +132,12 @@ class MemberRegister(Contract):
 
     name: Line
     members: Annotated[tuple[RegisteredMember, ...], Field(max_length=2000)]
+    rules: Annotated[tuple[SettlementRules, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        for label, values in (("id", [m.id for m in self.members]), ("key", [m.key for m in self.members])):
+        keys = [m.key for m in self.members] + [p.key for m in self.members for p in m.persons]
+        for label, values in (("id", [m.id for m in self.members]), ("key", keys)):
             if len(set(values)) < len(values):
                 twice = next(value for value in values if values.count(value) > 1)
                 raise ValueError(f"the {label} {twice} stands twice in the register")
@@ -70,6 +145,13 @@ class MemberRegister(Contract):
             raise ValueError(f"the id {min(reserved)} is reserved")
         if sum(member.role is Role.OFFICE for member in self.members) != 1:
             raise ValueError("the register needs exactly one office")
+        for member in self.members:
+            persons = [person.id for person in member.persons]
+            if len(set(persons)) < len(persons):
+                raise ValueError(f"two persons of {member.id} have the same id")
+        days = [rules.valid_from for rules in self.rules]
+        if days != sorted(set(days)):
+            raise ValueError("the rules are listed by day, each day once")
         return self
 
     @property
@@ -80,3 +162,7 @@ class MemberRegister(Contract):
     def find(self, member_id: str) -> RegisteredMember | None:
         """Find a member by id."""
         return next((member for member in self.members if member.id == member_id), None)
+
+    def rules_on(self, day: dt.date) -> SettlementRules:
+        """Find the rules that hold on a day."""
+        return next((each for each in reversed(self.rules) if each.valid_from <= day), FOUNDING)

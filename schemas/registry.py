@@ -9,7 +9,20 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from . import attachments, billing, brokerage, catalog, journal, pools, rejections
+from . import (
+    attachments,
+    billing,
+    brokerage,
+    catalog,
+    invoices,
+    journal,
+    payments,
+    pools,
+    rejections,
+    reports,
+    settlements,
+    statements,
+)
 from .contract import Contract
 from .envelope import Command, Event
 
@@ -570,9 +583,52 @@ MESSAGES: tuple[MessageType, ...] = (
         after_facts=True,
     ),
     MessageType(
+        "billing.settlement.draft",
+        settlements.DraftSettlement,
+        "Collect all that a period charges, as a draft.",
+        outcomes=("billing.settlement.drafted", "billing.settlement.rejected"),
+        after_facts=True,
+    ),
+    MessageType(
+        "billing.settlement.drafted",
+        settlements.SettlementDrafted,
+        "A draft can be looked at, made anew and reviewed.",
+        audiences=(Audience.OFFICE,),
+    ),
+    MessageType(
+        "billing.settlement.decide",
+        settlements.SettleAlerts,
+        "Decide on alerts of a run: release its lines or leave them out.",
+        outcomes=("billing.settlement.decided", "billing.settlement.rejected"),
+    ),
+    MessageType(
+        "billing.settlement.decided",
+        settlements.AlertsSettled,
+        "Alerts of a run are decided on.",
+        audiences=(Audience.OFFICE,),
+    ),
+    MessageType(
+        "billing.settlement.review",
+        settlements.ReviewSettlement,
+        "Find a draft right.",
+        outcomes=("billing.settlement.reviewed", "billing.settlement.rejected"),
+    ),
+    MessageType(
+        "billing.settlement.reviewed",
+        settlements.SettlementReviewed,
+        "A run waits for somebody else's approval.",
+        audiences=(Audience.OFFICE,),
+    ),
+    MessageType(
+        "billing.settlement.approve",
+        settlements.ApproveSettlement,
+        "Release a reviewed run: its statements and documents are issued.",
+        outcomes=("billing.settlement.closed", "billing.settlement.rejected"),
+    ),
+    MessageType(
         "billing.settlement.closed",
         billing.SettlementClosed,
-        "A closed period with every party's net position.",
+        "An issued run with every party's net position.",
         audiences=(Audience.SERVICES, Audience.OFFICE),
     ),
     MessageType(
@@ -584,6 +640,177 @@ MESSAGES: tuple[MessageType, ...] = (
     MessageType(
         "billing.settlement.rejected", _REFUSED, "Closing a period was refused.", audiences=_TO_SENDER
     ),
+    MessageType(
+        "billing.statement.certify",
+        statements.CertifyStatement,
+        "Certify one's statement as factually and arithmetically right.",
+        outcomes=("billing.statement.certified", "billing.statement.rejected"),
+    ),
+    MessageType(
+        "billing.statement.certified",
+        statements.StatementCertified,
+        "A statement is certified by its recipient.",
+        audiences=(Audience.MEMBER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.statement.order",
+        statements.OrderStatement,
+        "Order the payment of a certified statement.",
+        outcomes=("billing.statement.ordered", "billing.statement.rejected"),
+    ),
+    MessageType(
+        "billing.statement.ordered",
+        statements.StatementOrdered,
+        "The payment of a statement is ordered by its recipient.",
+        audiences=(Audience.MEMBER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.statement.rejected", _REFUSED, "A step of a recipient was refused.", audiences=_TO_SENDER
+    ),
+    MessageType(
+        "billing.objection.raise",
+        statements.RaiseObjection,
+        "Object to a line.",
+        outcomes=("billing.objection.raised", "billing.objection.rejected"),
+    ),
+    MessageType(
+        "billing.objection.raised",
+        statements.ObjectionRaised,
+        "A line is disputed.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.objection.decide",
+        statements.DecideObjection,
+        "Decide an objection.",
+        outcomes=("billing.objection.settled", "billing.objection.rejected"),
+    ),
+    MessageType(
+        "billing.objection.withdraw",
+        statements.WithdrawObjection,
+        "Take one's objection back.",
+        outcomes=("billing.objection.settled", "billing.objection.rejected"),
+    ),
+    MessageType(
+        "billing.objection.settled",
+        statements.ObjectionSettled,
+        "An objection is decided or withdrawn.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.objection.rejected", _REFUSED, "A step of an objection was refused.", audiences=_TO_SENDER
+    ),
+    MessageType(
+        "billing.levy.reverse",
+        statements.ReverseLevy,
+        "Take a whole levy back.",
+        outcomes=("billing.levy.reversed", "billing.levy.rejected"),
+    ),
+    MessageType(
+        "billing.levy.reversed",
+        statements.LevyReversed,
+        "A levy is taken back.",
+        audiences=(Audience.SERVICES, Audience.EVERYONE, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.invoice.reissue",
+        statements.ReissueInvoice,
+        "Take a document back and issue it again.",
+        outcomes=("billing.invoice.reissued", "billing.invoice.rejected"),
+    ),
+    MessageType(
+        "billing.invoice.reissued",
+        statements.InvoiceReissued,
+        "A document was taken back and issued again.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType("billing.invoice.rejected", _REFUSED, "A new issue was refused.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.payment.arrange",
+        payments.ArrangePayments,
+        "Net what is due and fix who pays whom.",
+        outcomes=("billing.netting.done", "billing.payment.rejected"),
+    ),
+    MessageType(
+        "billing.netting.done",
+        payments.NettingDone,
+        "Open items were netted.",
+        audiences=(Audience.OFFICE,),
+    ),
+    MessageType(
+        "billing.payment.arranged",
+        payments.PaymentArranged,
+        "Who pays whom how much, and under which reference.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.payment.received",
+        payments.PaymentReceived,
+        "A payment is made, as a whole or in part.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.payment.rejected", _REFUSED, "A command about payments was refused.", audiences=_TO_SENDER
+    ),
+    MessageType(
+        "billing.bank.report",
+        payments.ReportBankStatement,
+        "Tell entries of one's own account, to mark what was paid.",
+        outcomes=("billing.bank.booked", "billing.bank.rejected"),
+    ),
+    MessageType(
+        "billing.bank.booked",
+        payments.BankStatementBooked,
+        "What became of the entries of an account statement.",
+        audiences=_TO_SENDER,
+    ),
+    MessageType("billing.bank.rejected", _REFUSED, "An account statement was refused.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.reminder.send",
+        payments.SendReminders,
+        "Remind whoever is overdue.",
+        outcomes=("billing.reminder.done", "billing.reminder.rejected"),
+    ),
+    MessageType(
+        "billing.reminder.sent",
+        payments.ReminderSent,
+        "A payment is overdue.",
+        audiences=(Audience.CONSUMER, Audience.PROVIDER, Audience.OFFICE),
+    ),
+    MessageType(
+        "billing.reminder.done",
+        payments.RemindersSent,
+        "How many were reminded.",
+        audiences=_TO_SENDER,
+    ),
+    MessageType("billing.reminder.rejected", _REFUSED, "Reminders were refused.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.turnover.declare",
+        reports.DeclareTurnover,
+        "Tell what one turned over on the open market in a year.",
+        outcomes=("billing.turnover.declared", "billing.turnover.rejected"),
+    ),
+    MessageType(
+        "billing.turnover.declared",
+        reports.TurnoverDeclared,
+        "A member's turnover on the open market.",
+        audiences=(Audience.SENDER, Audience.OFFICE),
+    ),
+    MessageType("billing.turnover.rejected", _REFUSED, "A declaration was refused.", audiences=_TO_SENDER),
+    MessageType(
+        "billing.year.close",
+        reports.CloseYear,
+        "Close a budget year.",
+        outcomes=("billing.year.closed", "billing.year.rejected"),
+        after_facts=True,
+    ),
+    MessageType(
+        "billing.year.closed",
+        reports.YearClosed,
+        "A budget year is closed.",
+        audiences=(Audience.EVERYONE, Audience.OFFICE),
+    ),
+    MessageType("billing.year.rejected", _REFUSED, "Closing a year was refused.", audiences=_TO_SENDER),
 )
 
 QUERIES: tuple[QueryType, ...] = (
@@ -651,6 +878,51 @@ QUERIES: tuple[QueryType, ...] = (
     QueryType("billing.settlement.list", billing.ListSettlements, billing.Settlements, "List settlements."),
     QueryType(
         "billing.statement.show", billing.ShowStatement, billing.Statement, "Show a statement with its lines."
+    ),
+    QueryType("billing.settlement.show", settlements.ShowRun, settlements.Run, "Show the run of a period."),
+    QueryType(
+        "billing.settlement.alerts",
+        settlements.ListAlerts,
+        settlements.RunAlerts,
+        "List the alerts of a run.",
+    ),
+    QueryType(
+        "billing.settlement.matrix", settlements.ShowMatrix, settlements.Matrix, "Show who charges whom."
+    ),
+    QueryType(
+        "billing.statement.compare",
+        settlements.CompareStatements,
+        settlements.StatementComparison,
+        "Show a statement by service, beside an earlier one.",
+    ),
+    QueryType("billing.statement.list", statements.ListStatements, statements.Statements, "List statements."),
+    QueryType(
+        "billing.line.explain", settlements.ExplainLine, settlements.LineStory, "Tell the story of a line."
+    ),
+    QueryType("billing.objection.list", statements.ListObjections, statements.Objections, "List objections."),
+    QueryType("billing.invoice.list", invoices.ListInvoices, invoices.Invoices, "List documents."),
+    QueryType(
+        "billing.document.list", invoices.ListDocuments, invoices.Documents, "List the files of a period."
+    ),
+    QueryType(
+        "billing.document.read", invoices.ReadDocument, invoices.DocumentPart, "Read one part of a file."
+    ),
+    QueryType("billing.payment.list", payments.ListPayments, payments.Payments, "List payments."),
+    QueryType("billing.item.list", payments.ListOpenItems, payments.OpenItems, "List open items."),
+    QueryType(
+        "billing.report.treatments",
+        reports.ReportTreatments,
+        reports.Treatments,
+        "List all VAT treatments of a year.",
+    ),
+    QueryType(
+        "billing.report.cost", reports.ReportExactCost, reports.ExactCost, "Prove a year's exact cost."
+    ),
+    QueryType(
+        "billing.report.market",
+        reports.ReportOpenMarket,
+        reports.OpenMarketShare,
+        "Tell a member's share of the open market.",
     ),
     QueryType(
         "billing.journal.export",
