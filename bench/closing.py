@@ -33,9 +33,10 @@ from allmende.schemas.tariff import (
 from allmende.servicekit import database
 from allmende.servicekit.messages import Incoming
 from allmende.servicekit.testing import Sandbox
-from allmende.services.billing import measuring, store
-from allmende.services.billing.closing import charge_usage
+from allmende.services.billing import store
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.rating import store as rating_store
+from allmende.services.billing.settlement.handlers import charge_usage
 from bench.market import names, servers
 
 RECORDS = int(os.environ.get("ALLMENDE_BENCH_RECORDS", "3000000"))
@@ -146,7 +147,7 @@ def _booking(number: int, agreed: Tariff) -> BookingConfirmed:
 
 async def rated(engine: AsyncEngine, period: str) -> tuple[float, int]:
     """Rate a month and forget it again. Returns seconds and lines."""
-    tariffs = measuring.Tariffs()
+    tariffs = rating_store.Tariffs()
     async with engine.connect() as tx:
         started = time.perf_counter()
         used = await charge_usage(tx, tariffs, period, [], dt.datetime.now(dt.UTC))

@@ -5,13 +5,12 @@ from pathlib import Path
 from allmende.servicekit.service import Service
 
 from .handlers import BillingHandler
-from .queries import ANSWERS
-from .showing import answers
+from .queries import answers
 
 service = Service(
     name="billing",
     facts=("brokerage.>",),
     migrations=Path(__file__).parent / "migrations",
     handler=lambda settings: BillingHandler(settings.register, settings.park_seconds),
-    answers=lambda settings: {**ANSWERS, **answers(settings.register)},
+    answers=lambda settings: answers(settings.register),
 )

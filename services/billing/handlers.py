@@ -18,10 +18,12 @@ from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from . import levy, store
-from .closing import Closing
-from .pooling import Pooling
-from .recording import Recording
+from . import store
+from .pools.handlers import Pooling
+from .settlement import levy
+from .settlement import store as settlement_store
+from .settlement.handlers import Closing
+from .usage.handlers import Recording
 
 
 class BillingHandler:
@@ -90,5 +92,5 @@ class BillingHandler:
         )
         if isinstance(charged, Rejected):
             return refuse(message, charged)
-        await store.save_levy(tx, charged, now)
+        await settlement_store.save_levy(tx, charged, now)
         return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)

@@ -1,20 +1,16 @@
-"""Bookings, levies and periods: read and written for a whole batch at once."""
+"""Bookings and periods: read and written for a whole batch at once."""
 
 import dataclasses
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from allmende.schemas.billing import LevyCharged
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
-from allmende.tariffs.allocation import Share
 
 from .booking import Booking
-from .levy import Levy
 from .period import last_day_of, period_of, period_with
 
 _SAVE_BOOKINGS = text("""
@@ -147,16 +143,6 @@ _CLOSED_EXCLUSIVE = text(
 )
 
 _CLOSE_PERIOD = text("update accounting_period set closed_at = :now where period = :period")
-
-_SAVE_LEVY = text("""
-    insert into levy (levy_id, period, title, amount_cents, charged_at, document, shares)
-    values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json),
-            cast(:shares as json))
-""")
-
-_LEVIES = text(
-    "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
-)
 
 
 async def save_bookings(tx: AsyncConnection, bookings: Sequence[BookingConfirmed]) -> None:
@@ -326,28 +312,3 @@ async def give_credits(tx: AsyncConnection, period: str) -> list[BreachRecorded]
     """Take the credits that are due by the end of a period and were not given yet, each once."""
     rows = await tx.execute(_GIVE_CREDITS, {"period": period})
     return [BreachRecorded.model_validate_json(row[0]) for row in rows]
-
-
-async def save_levy(tx: AsyncConnection, levy: Levy, now: dt.datetime) -> None:
-    """Store a levy with its shares."""
-    await tx.execute(
-        _SAVE_LEVY,
-        {
-            "levy_id": levy.fact.levy_id,
-            "period": levy.fact.period,
-            "title": levy.fact.title,
-            "amount_cents": levy.fact.amount_cents,
-            "charged_at": now,
-            "document": levy.fact.model_dump_json(),
-            "shares": json.dumps([dataclasses.asdict(share) for share in levy.shares], ensure_ascii=False),
-        },
-    )
-
-
-async def levies_of(tx: AsyncConnection, period: str) -> list[Levy]:
-    """Load the levies of a period."""
-    rows = await tx.execute(_LEVIES, {"period": period})
-    return [
-        Levy(LevyCharged.model_validate_json(row[0]), tuple(Share(**share) for share in json.loads(row[1])))
-        for row in rows
-    ]

@@ -21,8 +21,10 @@ from allmende.schemas.catalog import Offering, OfferingSummary
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
-from allmende.services.billing import allowance, levy, metering, reckoning, rerating, settlement, usage
 from allmende.services.billing.booking import Booking as Billed
+from allmende.services.billing.rating import allowance, metering, reckoning, rerating
+from allmende.services.billing.settlement import levy, statements
+from allmende.services.billing.usage import admission
 from allmende.services.brokerage import booking
 from allmende.services.catalog import offering as catalogue
 
@@ -40,7 +42,7 @@ class Hub:
         self.booked: dict[str, Billed] = {}
         self.recorded: dict[tuple[str, str], UsageRecord] = {}
         self.levies: list[Any] = []
-        self._closing: settlement.Closing | None = None
+        self._closing: statements.Closing | None = None
         self.decided = 0
         self.dies_after: int | None = None
 
@@ -83,8 +85,8 @@ class Hub:
     def record(self, member: str, records: tuple[UsageRecord, ...]) -> UsageRecorded:
         accepted, refused = 0, []
         for record in records:
-            outcome = usage.decide(record, member, booking=self.booked.get(record.booking_id))
-            if isinstance(outcome, usage.Accepted):
+            outcome = admission.decide(record, member, booking=self.booked.get(record.booking_id))
+            if isinstance(outcome, admission.Accepted):
                 assert (member, record.id) not in self.recorded
                 self.recorded[member, record.id] = record
                 accepted += 1
@@ -113,7 +115,7 @@ class Hub:
             readings += told
         used = rerating.rate(allowance.with_allowances(readings), month, period, {})
         assert not used.held
-        self._closing = settlement.close(
+        self._closing = statements.close(
             id_,
             period,
             members=sorted(self._lands),
@@ -130,7 +132,7 @@ class Hub:
         return self._closing is not None
 
     @property
-    def closing(self) -> settlement.Closing:
+    def closing(self) -> statements.Closing:
         assert self._closing is not None
         return self._closing
 

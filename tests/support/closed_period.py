@@ -16,7 +16,7 @@ from allmende.schemas.catalog import OfferingPublished
 from allmende.schemas.journal import JournalEntry
 from allmende.servicekit.database import async_url
 from allmende.servicekit.testing import Sandbox
-from allmende.services.billing import journal
+from allmende.services.billing.ledger import store as ledger_store
 
 CONSUMERS = ("desy", "gsi", "kit")
 PERIODS = ("2005-11", "2005-12")
@@ -64,10 +64,10 @@ async def reverse_one(market: Sandbox) -> JournalEntry:
     """Take the second entry back, for a reason that every format has to cope with."""
     engine = create_async_engine(async_url(market.databases["billing"]))
     async with engine.begin() as tx:
-        second = (await journal.links(tx, after=1, limit=1))[0][0].entry_id
+        second = (await ledger_store.links(tx, after=1, limit=1))[0][0].entry_id
         now = dt.datetime(2026, 1, 7, 9, 30, tzinfo=dt.UTC)
         reason = 'Zähler, "vertauscht"; siehe C:\\Akte | Blatt 2'
-        found = await journal.reverse(tx, second, reason=reason, on=dt.date(2006, 1, 31), now=now)
+        found = await ledger_store.reverse(tx, second, reason=reason, on=dt.date(2006, 1, 31), now=now)
     await engine.dispose()
     assert isinstance(found, JournalEntry)
     return found

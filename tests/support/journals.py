@@ -6,8 +6,15 @@ from support.builders import NOW, uid
 
 from allmende.schemas.journal import JournalEntry
 from allmende.schemas.rejections import Rejected
-from allmende.services.billing.ledger import KINDS, Books, Entry, entries_of, post, reverse
-from allmende.services.billing.netting import Obligation
+from allmende.services.billing.ledger.entries import (
+    KINDS,
+    Books,
+    Entry,
+    Obligation,
+    entries_of,
+    post,
+    reverse,
+)
 from allmende.services.billing.period import last_day_of
 
 WICKED = (

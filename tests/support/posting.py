@@ -11,10 +11,9 @@ from support.desk import Desk
 from allmende.schemas.journal import JournalEntry, JournalVerified, VerifyJournal
 from allmende.schemas.permissions import Role
 from allmende.servicekit.queries import Caller
-from allmende.services.billing import journal
-from allmende.services.billing.ledger import entries_of
-from allmende.services.billing.netting import Obligation
-from allmende.services.billing.queries import verify_journal
+from allmende.services.billing.ledger import store as ledger_store
+from allmende.services.billing.ledger.entries import Obligation, entries_of
+from allmende.services.billing.ledger.queries import verify_journal
 
 _ASKING = Caller("desy", Role.MEMBER, sees_all=False)
 
@@ -27,7 +26,7 @@ async def settle(
         text("insert into settlement values (:id, :name, :now, '{}')"),
         {"id": uid(number), "name": f"{number}", "now": NOW},
     )
-    return await journal.save(tx, uid(number), entries_of(period, owed), NOW)
+    return await ledger_store.save(tx, uid(number), entries_of(period, owed), NOW)
 
 
 def owes(payer: str, payee: str = "lrz", cents: int = 100, kind: str = "charge") -> Obligation:
@@ -36,7 +35,7 @@ def owes(payer: str, payee: str = "lrz", cents: int = 100, kind: str = "charge")
 
 async def entries(desk: Desk) -> list[JournalEntry]:
     async with desk.engine.connect() as connection:
-        found, _ = await journal.links(connection, after=0, limit=10_000)
+        found, _ = await ledger_store.links(connection, after=0, limit=10_000)
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from allmende.schemas.brokerage import BookingAmended, BookingConfirmed
 from allmende.services.billing.booking import Booking
-from allmende.services.billing.metering import Rated, meters_of
+from allmende.services.billing.rating.metering import Rated, meters_of
 
 
 def rated(confirmed: BookingConfirmed, amendments: Iterable[BookingAmended] = ()) -> list[Rated]:

@@ -20,11 +20,10 @@ from allmende.servicekit import database
 from allmende.servicekit.database import ServiceDatabase, async_url
 from allmende.servicekit.migration import migrate
 from allmende.servicekit.testing import Templates
-from allmende.services.billing import journal
 from allmende.services.billing.app import service
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.ledger import entries_of
-from allmende.services.billing.netting import Obligation
+from allmende.services.billing.ledger import store as ledger_store
+from allmende.services.billing.ledger.entries import Obligation, entries_of
 
 LATER = noon("2026-12-01")
 OLD_BOOKING = """
@@ -195,7 +194,7 @@ async def test_bookings_of_the_first_release_can_be_read_and_live_on(billing: De
 
 async def test_the_old_ledger_is_numbered_and_chained_in_the_order_of_posting(billing: Desk) -> None:
     async with billing.engine.connect() as connection:
-        entries, head = await journal.links(connection, after=0, limit=10)
+        entries, head = await ledger_store.links(connection, after=0, limit=10)
     found = chain.verify(entries)
     assert (found.broken, found.checked, (found.sequence, found.head)) == (None, 3, head)
     owed = [
@@ -220,6 +219,6 @@ async def test_the_old_ledger_is_numbered_and_chained_in_the_order_of_posting(bi
 async def test_the_old_ledger_is_gone_on_with(billing: Desk) -> None:
     await close(billing, "2026-05", 1)
     async with billing.engine.connect() as connection:
-        entries, head = await journal.links(connection, after=0, limit=10)
+        entries, head = await ledger_store.links(connection, after=0, limit=10)
     assert (chain.verify(entries).broken, len(entries), head[0]) == (None, 4, 4)
     assert entries[-1].numbers == {"desy": "2026/000003", "lrz": "2026/000003"}

@@ -1,27 +1,18 @@
-"""Billing's tables on a real PostgreSQL."""
+"""Bookings and periods on a real PostgreSQL."""
 
 import asyncio
 import datetime as dt
-from decimal import Decimal
 
 import pytest
-from sqlalchemy.exc import IntegrityError
-from support.builders import NOW, booking, component, decimals, key, record, register, tariff, uid
+from support.builders import NOW, booking, component, decimals, register, tariff, uid
 from support.desk import Desk, NewDesk
 from support.histories import amended, breach, changed, noon
-from support.usage import rated
 
-from allmende.schemas.billing import ChargeLevy, ChargeLine, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
-from allmende.services.billing import books, levy, measuring, meters, settlement, store
+from allmende.services.billing import store
 from allmende.services.billing.booking import Booking
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.metering import Sum, plan, span_with
-from allmende.services.billing.meters import Reported
 from allmende.services.billing.period import period_of
-from allmende.services.billing.rerating import rate
-
-UNTIL = NOW + dt.timedelta(seconds=60)
 
 
 @pytest.fixture
@@ -38,18 +29,6 @@ async def learn(desk: Desk, *bookings: BookingConfirmed) -> None:
         await store.save_bookings(tx, bookings)
 
 
-async def save(desk: Desk, *records: UsageRecord, parked: bool = False, source: str = "lrz") -> None:
-    reported = [Reported(source, each, "booking" if parked else None) for each in records]
-    async with desk.engine.begin() as tx:
-        assert await meters.take(tx, reported, until=UNTIL, now=NOW) == []
-
-
-async def sums(desk: Desk, period: str = "2026-04") -> list[Sum]:
-    async with desk.engine.begin() as tx:
-        found = await measuring.sums(tx, span_with(period, "month"))
-    return sorted(found, key=lambda each: (each.booking_id, each.meter))
-
-
 async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk) -> None:
     rich = booking(
         1,
@@ -63,31 +42,6 @@ async def test_bookings_come_back_as_they_were_and_the_first_stays(billing: Desk
     async with billing.engine.begin() as tx:
         found = await store.load_bookings(tx, [uid(1), uid(2), uid(3), uid(1)])
     assert found == {uid(1): Booking(rich), uid(2): Booking(booking(2))}
-
-
-async def test_the_database_sums_exactly_by_booking_and_meter(billing: Desk) -> None:
-    two = tariff(component(), component(id="disk", measure="disk"))
-    await learn(billing, booking(1, tariff=two), booking(2, tariff=two))
-    await save(
-        billing,
-        record("1", "0.1"),
-        record("2", "0.2", start=at("2026-03-31T22:00:00Z")),
-        record("3", "999999999999999.999999999", meter="disk", start=at("2026-04-30T21:59:59Z")),
-        record("4", 7, booking_id=uid(2)),
-        record("5", 50, start=at("2026-04-30T22:00:00Z")),
-        record("6", 50, start=at("2026-03-31T21:59:59Z")),
-    )
-    await save(billing, record("7", 70), parked=True)
-    first, last = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
-    tenth = dt.date(2026, 4, 10)
-    assert await sums(billing) == [
-        Sum(uid(1), "disk", Decimal("999999999999999.999999999"), 1, last, last),
-        Sum(uid(1), "hours", Decimal("0.3"), 2, first, tenth),
-        Sum(uid(2), "hours", Decimal(7), 1, tenth, tenth),
-    ]
-    (may,) = await sums(billing, "2026-05")
-    assert (int(may.quantity), may.first_day) == (50, dt.date(2026, 5, 1))
-    assert await sums(billing, "2026-06") == []
 
 
 async def test_both_calendars_of_berlin_agree(billing: Desk) -> None:
@@ -161,40 +115,6 @@ async def test_a_booking_is_looked_at_again_when_something_is_told_of_it(billing
     assert await looked_at("2026-07") == [(uid(1), dt.date(2026, 7, 1)), (uid(2), dt.date(2026, 7, 1))]
 
 
-async def test_usage_is_summed_by_the_terms_of_its_day(billing: Desk) -> None:
-    await learn(billing, booking(1), booking(2))
-    async with billing.engine.begin() as tx:
-        later = [(1, "2026-04-20"), (2, "2026-04-10"), (3, "2026-04-25"), (4, "2026-04-25")]
-        later.append((7, "2026-05-01"))
-        await store.save_amendments(tx, [amended(number, start) for number, start in later])
-    days = [f"2026-04-{number:02d}" for number in range(1, 31)]
-    await save(billing, *(record(each, 1, start=noon(each)) for each in days))
-    await save(billing, record("other", 5, booking_id=uid(2)))
-    april = span_with("2026-04", "month")
-    async with billing.engine.begin() as tx:
-        histories = await measuring.histories(tx, measuring.Tariffs(), [uid(1), uid(2)])
-        found = await measuring.sums(tx, april)
-        parted = {
-            id_: plan(histories[id_], april, [each for each in found if each.booking_id == id_])
-            for id_ in (uid(1), uid(2))
-        }
-        readings, pieces, lost = parted[uid(1)]
-        measured = await measuring.measure(tx, april, pieces)
-    assert (readings, lost) == ([], [])
-    assert [
-        (
-            each.rated.terms.number,
-            int(each.measured.quantity),
-            each.measured.records,
-            each.measured.first_day.day,
-            each.measured.last_day.day,
-        )
-        for each in measured
-    ] == [(0, 9, 9, 1, 9), (2, 15, 15, 10, 24), (4, 6, 6, 25, 30)]
-    (other,), apart, _ = parted[uid(2)]
-    assert (int(other.measured.quantity), other.rated.terms.number, len(apart)) == (5, 0, 0)
-
-
 async def test_compensations_and_credits_are_taken_once(billing: Desk) -> None:
     async with billing.engine.begin() as tx:
         may, june = noon("2026-05-31"), noon("2026-06-01")
@@ -247,61 +167,3 @@ async def test_closing_waits_for_those_who_add_and_they_for_it(billing: Desk) ->
         assert not late.done()
         await store.close_period(tx, "2026-04", NOW)
     assert await late == {"2026-04"}
-
-
-async def test_a_levy_comes_back_as_it_was(billing: Desk) -> None:
-    command = ChargeLevy(period="2026-04", title="Büro", amount_cents=10**15, key=key({"desy": 1, "lrz": 2}))
-    charged = levy.charge(command, uid(5), lands={"desy": None, "lrz": None}, period_is_closed=False)
-    assert isinstance(charged, levy.Levy)
-    async with billing.engine.begin() as tx:
-        await store.save_levy(tx, charged, NOW)
-        assert await store.levies_of(tx, "2026-04") == [charged]
-        assert await store.levies_of(tx, "2026-05") == []
-
-
-def charged(each: BookingConfirmed, hours: int) -> list[ChargeLine]:
-    month = span_with("2026-04", "month")
-    found = Sum(each.booking_id, "hours", Decimal(hours), 1, month.first_day, month.last_day)
-    readings, _, _ = plan(rated(each), month, [found])
-    return list(rate(readings, month, "2026-04", {}).lines.values())
-
-
-async def test_books_come_back_page_by_page(billing: Desk) -> None:
-    usage = [
-        line
-        for n, consumer in enumerate(["desy", "desy", "kit"], 1)
-        for line in charged(booking(n, consumer=consumer), n)
-    ]
-    closings = [
-        settlement.close(
-            uid(70 + month),
-            f"2026-0{month}",
-            members=["desy", "kit", "lrz"],
-            clearing_house="office",
-            usage_records=month,
-            charges=usage[:month],
-            levies=[],
-            now=NOW,
-        )
-        for month in (1, 2, 3)
-    ]
-    async with billing.engine.begin() as tx:
-        for closing in closings:
-            await books.save(tx, closing)
-    async with billing.engine.connect() as tx:
-        newest = [closings[2].settlement, closings[1].settlement]
-        assert await books.settlements(tx, 2) == newest
-        assert await books.statement(tx, "2026-03", "kit") == closings[2].statements[1]
-        assert await books.statement(tx, "2026-03", "gsi") is None
-        assert await books.statement(tx, "2026-04", "kit") is None
-
-        async def lines(member: str, after: int = 0) -> list[int]:
-            found = await books.lines(tx, period="2026-03", member=member, after=after, limit=2)
-            assert all(member in {line.payer, line.payee} and line in closings[2].lines for line in found)
-            return [line.line for line in found]
-
-        assert [await lines("lrz"), await lines("lrz", 2)] == [[1, 2], [3]]
-        assert [await lines("desy"), await lines("kit"), await lines("office")] == [[1, 2], [3], []]
-    with pytest.raises(IntegrityError, match="settlement"):
-        async with billing.engine.begin() as tx:
-            await books.save(tx, closings[0])

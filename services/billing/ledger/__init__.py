@@ -1,0 +1,1 @@
+"""The ledger: double entry in one journal, numbered and chained."""

@@ -1,0 +1,1 @@
+"""Cost pools: who takes part, which costs are reported, what everybody bears."""

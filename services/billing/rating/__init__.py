@@ -1,0 +1,1 @@
+"""Rating: from measured usage and what falls due to charge lines."""

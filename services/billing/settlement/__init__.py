@@ -1,0 +1,1 @@
+"""Settlement: levies, statements, net positions, and the closing of a period."""

@@ -1,0 +1,250 @@
+"""Levies, settlements, statements and charge lines: written once, read ever after."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from allmende.schemas.billing import ChargeLine, LevyCharged, SettlementClosed, StatementIssued
+from allmende.tariffs.allocation import Share
+
+from ..ledger import store as ledger_store
+from ..rating.reckoning import Standing
+from .levy import Levy
+from .statements import Closing
+
+_SAVE_SETTLEMENT = text("""
+    insert into settlement (settlement_id, period, closed_at, document)
+    values (:settlement_id, :period, :closed_at, cast(:document as json))
+""")
+
+_SAVE_STATEMENTS = text("""
+    insert into statement (statement_id, settlement_id, member, period, number, document)
+    select u.id, :settlement_id, u.member, :period, u.number, u.document::json
+    from unnest(cast(:ids as uuid[]), cast(:members as text[]), cast(:numbers as text[]),
+                cast(:documents as text[])) u (id, member, number, document)
+""")
+
+_SAVE_LINES = text("""
+    insert into charge_line (settlement_id, line, payer, payee, amount_cents, document)
+    select :settlement_id, u.line, u.payer, u.payee, u.amount_cents, u.document::json
+    from unnest(cast(:lines as int[]), cast(:payers as text[]), cast(:payees as text[]),
+                cast(:amounts as bigint[]), cast(:documents as text[]))
+         u (line, payer, payee, amount_cents, document)
+""")
+
+# The step follows from those before it, in one closing the taking back before the charge; if another closing
+# wrote the same one meanwhile, the key refuses it.
+_SAVE_COMPONENT_CHARGES = text("""
+    insert into component_charge
+        (booking_id, component, terms, charged_for, step, first_day, settlement_id, line, metered)
+    select u.booking_id, u.component, u.terms, u.charged_for,
+           row_number() over (partition by u.booking_id, u.component, u.terms, u.charged_for
+                              order by u.taken_back desc)
+               + (select count(*) from component_charge c
+                  where c.booking_id = u.booking_id and c.component = u.component and c.terms = u.terms
+                    and c.charged_for = u.charged_for),
+           u.first_day, :settlement_id, u.line, u.metered
+    from unnest(cast(:bookings as uuid[]), cast(:components as text[]), cast(:terms as bigint[]),
+                cast(:spans as text[]), cast(:days as date[]), cast(:lines as int[]),
+                cast(:taken_back as bool[]), cast(:metered as bool[]))
+         u (booking_id, component, terms, charged_for, first_day, line, taken_back, metered)
+""")
+
+_STANDING = text("""
+    select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+    from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
+    join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since and not c.metered
+    join charge_line l using (settlement_id, line)
+    join settlement s using (settlement_id)
+    order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
+""")
+
+_STANDING_FOR = text("""
+    select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+    from unnest(cast(:ids as uuid[])) u (booking_id)
+    join component_charge c on c.booking_id = u.booking_id and c.metered
+                           and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
+    join charge_line l using (settlement_id, line)
+    join settlement s using (settlement_id)
+    order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
+""")
+
+_FLAT_FOR = text("""
+    select c.booking_id::text, c.terms, c.component, sum(l.amount_cents)::bigint
+    from unnest(cast(:ids as uuid[])) u (booking_id)
+    join component_charge c on c.booking_id = u.booking_id and not c.metered
+                           and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
+    join charge_line l using (settlement_id, line)
+    group by 1, 2, 3
+""")
+
+_SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
+
+_STATEMENT = text("select document::text from statement where period = :period and member = :member")
+
+# The clearing house's own statement covers what it receives itself; members' lines are theirs.
+_LINES = text("""
+    select l.document::text from charge_line l join settlement s using (settlement_id)
+    where s.period = :period and (l.payer = :member or l.payee = :member) and l.line > :after
+    order by l.line limit :limit
+""")
+
+_SAVE_LEVY = text("""
+    insert into levy (levy_id, period, title, amount_cents, charged_at, document, shares)
+    values (:levy_id, :period, :title, :amount_cents, :charged_at, cast(:document as json),
+            cast(:shares as json))
+""")
+
+_LEVIES = text(
+    "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
+)
+
+
+async def save(tx: AsyncConnection, closing: Closing) -> None:
+    """Write everything a closed period leaves behind."""
+    settlement = closing.settlement
+    about = {"settlement_id": settlement.settlement_id, "period": settlement.period}
+    document = settlement.model_dump_json()
+    await tx.execute(_SAVE_SETTLEMENT, {**about, "closed_at": settlement.closed_at, "document": document})
+    await tx.execute(
+        _SAVE_STATEMENTS,
+        {
+            **about,
+            "ids": [statement.statement_id for statement in closing.statements],
+            "members": [statement.member for statement in closing.statements],
+            "numbers": [statement.number for statement in closing.statements],
+            "documents": [statement.model_dump_json() for statement in closing.statements],
+        },
+    )
+    await _save_lines(tx, settlement.settlement_id, closing.lines)
+    await _save_component_charges(tx, settlement.settlement_id, closing.lines)
+    await ledger_store.save(tx, settlement.settlement_id, closing.entries, settlement.closed_at)
+
+
+async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]) -> None:
+    found = list(lines)
+    await tx.execute(
+        _SAVE_LINES,
+        {
+            "settlement_id": settlement_id,
+            "lines": [line.line for line in found],
+            "payers": [line.payer for line in found],
+            "payees": [line.payee for line in found],
+            "amounts": [line.amount_cents for line in found],
+            "documents": [line.model_dump_json() for line in found],
+        },
+    )
+
+
+async def _save_component_charges(
+    tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]
+) -> None:
+    """Keep which component was charged, or taken back, by which line."""
+    found = [line for line in lines if line.charged_for is not None]
+    await tx.execute(
+        _SAVE_COMPONENT_CHARGES,
+        {
+            "settlement_id": settlement_id,
+            "bookings": [line.booking_id for line in found],
+            "components": [line.component for line in found],
+            "terms": [line.terms for line in found],
+            "spans": [line.charged_for for line in found],
+            "days": [line.service_from for line in found],
+            "lines": [line.line for line in found],
+            "taken_back": [line.cause == "reversal" for line in found],
+            "metered": [line.billing == "usage" for line in found],
+        },
+    )
+
+
+async def standing(tx: AsyncConnection, since: Mapping[str, dt.date]) -> dict[str, list[Standing]]:
+    """Find what stands charged of bookings, by id, of what fell due on a day of each or later."""
+    return _standing(await tx.execute(_STANDING, {"ids": list(since), "days": list(since.values())}))
+
+
+async def standing_for(
+    tx: AsyncConnection, booking_ids: Iterable[str], label: str
+) -> dict[str, list[Standing]]:
+    """Find what stands charged of bookings, by id, for a month, quarter or year or a part of it."""
+    return _standing(await tx.execute(_STANDING_FOR, {"ids": sorted(booking_ids), "label": label}))
+
+
+async def flat_for(
+    tx: AsyncConnection, booking_ids: Iterable[str], label: str
+) -> dict[tuple[str, int], dict[str, int]]:
+    """Sum up what flat components of bookings were charged for a month, quarter or year or parts of it.
+
+    Returns:
+        Cents by component, of each booking and terms.
+    """
+    found: defaultdict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    for booking_id, terms, component, cents in await tx.execute(
+        _FLAT_FOR, {"ids": sorted(booking_ids), "label": label}
+    ):
+        found[booking_id, terms][component] = cents
+    return found
+
+
+def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
+    """Of each component, terms and span the last step decides: odd ones charge, even ones take back."""
+    found: defaultdict[str, list[Standing]] = defaultdict(list)
+    for booking_id, component, terms, charged_for, step, period, document in map(tuple, rows):
+        if step % 2:
+            line = ChargeLine.model_validate_json(document)
+            found[booking_id].append(Standing((component, terms, charged_for), line, period))
+    return found
+
+
+async def settlements(connection: AsyncConnection, limit: int) -> list[SettlementClosed]:
+    """Read settlements, newest period first."""
+    rows = await connection.execute(_SETTLEMENTS, {"limit": limit})
+    return [SettlementClosed.model_validate_json(row[0]) for row in rows]
+
+
+async def statement(connection: AsyncConnection, period: str, member: str) -> StatementIssued | None:
+    """Read one member's statement."""
+    row = (await connection.execute(_STATEMENT, {"period": period, "member": member})).first()
+    return StatementIssued.model_validate_json(row[0]) if row is not None else None
+
+
+async def lines(
+    connection: AsyncConnection, *, period: str, member: str, after: int, limit: int
+) -> list[ChargeLine]:
+    """Read the lines in which a member takes part."""
+    rows = await connection.execute(
+        _LINES, {"period": period, "member": member, "after": after, "limit": limit}
+    )
+    return [ChargeLine.model_validate_json(row[0]) for row in rows]
+
+
+async def save_levy(tx: AsyncConnection, levy: Levy, now: dt.datetime) -> None:
+    """Store a levy with its shares."""
+    await tx.execute(
+        _SAVE_LEVY,
+        {
+            "levy_id": levy.fact.levy_id,
+            "period": levy.fact.period,
+            "title": levy.fact.title,
+            "amount_cents": levy.fact.amount_cents,
+            "charged_at": now,
+            "document": levy.fact.model_dump_json(),
+            "shares": json.dumps([dataclasses.asdict(share) for share in levy.shares], ensure_ascii=False),
+        },
+    )
+
+
+async def levies_of(tx: AsyncConnection, period: str) -> list[Levy]:
+    """Load the levies of a period."""
+    rows = await tx.execute(_LEVIES, {"period": period})
+    return [
+        Levy(LevyCharged.model_validate_json(row[0]), tuple(Share(**share) for share in json.loads(row[1])))
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""Usage: which records count, which wait, which are refused, and what replaced them."""
