@@ -551,6 +551,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Angabe {input} kennt den Wert {value} nicht; möglich sind {known}.",
         "The input {input} has no value {value}; possible are {known}.",
     ),
+    "unknown_person": (
+        "Das Register kennt bei {member} keine Person {person}.",
+        "The register knows no person {person} of {member}.",
+    ),
+    "claim_invalid": (
+        "Die Unterschrift von {person} passt nicht zu diesem Befehl.",
+        "The signature of {person} does not fit this command.",
+    ),
+    "person_left": (
+        "{person} handelt seit dem {day} nicht mehr für das Mitglied.",
+        "{person} has not acted for the member since {day}.",
+    ),
+    "duty_missing": (
+        "{person} hat die Aufgabe {duty} nicht.",
+        "{person} does not have the duty {duty}.",
+    ),
     "number_too_long": (
         "Der Schritt {step} ergibt eine Zahl mit mehr als 150 Stellen.",
         "The step {step} comes to a number of more than 150 digits.",

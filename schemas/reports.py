@@ -48,7 +48,7 @@ class ReportExactCost(Contract):
     year: Year
 
 
-class PoolCost(Contract):
+class ProvenPool(Contract):
     """One pool: charged less carried and surplus is its cost, to the cent, with a mark-up of zero.
 
     Attributes:
@@ -72,7 +72,7 @@ class ExactCost(Contract):
     """The proof over all pools of a year."""
 
     year: Year
-    pools: tuple[PoolCost, ...]
+    pools: tuple[ProvenPool, ...]
     proven: bool
 
 
