@@ -5,7 +5,7 @@ Where nothing can be charged yet there is no line, and it can only be held.
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from allmende.schemas.billing import AlertRaised, ChargeLine
@@ -53,7 +53,10 @@ def group_of(line: ChargeLine) -> Group:
 
 
 def jumps(
-    lines: Sequence[ChargeLine], previous: Mapping[Group, int], rule: JumpAlert | None
+    lines: Sequence[ChargeLine],
+    previous: Mapping[Group, int],
+    rule: JumpAlert | None,
+    without: Container[int] = (),
 ) -> list[tuple[int, int]]:
     """Find the lines of what changed unusually since the period before.
 
@@ -63,6 +66,7 @@ def jumps(
         lines: of a run.
         previous: net cents of the period before.
         rule: a change is unusual that passes both of its limits.
+        without: places of lines that come up again; they belong to an earlier period.
 
     Returns:
         Places of lines, each with what its group came to before, in cents.
@@ -70,8 +74,9 @@ def jumps(
     if rule is None:
         return []
     sums: Counter[Group] = Counter()
-    for line in lines:
-        sums[group_of(line)] += line.amount_cents
+    for place, line in enumerate(lines):
+        if place not in without:
+            sums[group_of(line)] += line.amount_cents
     unusual = set()
     for group, cents in sums.items():
         if group in previous:
@@ -80,7 +85,9 @@ def jumps(
             if change > rule.cents and change * 100 > rule.percent * abs(before):
                 unusual.add(group)
     return [
-        (place, previous[group]) for place, line in enumerate(lines) if (group := group_of(line)) in unusual
+        (place, previous[group])
+        for place, line in enumerate(lines)
+        if place not in without and (group := group_of(line)) in unusual
     ]
 
 
