@@ -32,9 +32,9 @@ from ..persons import acting
 from ..pools import store as pools_store
 from ..rating import store as rating_store
 from ..usage.handlers import Recording
-from . import alerts, collecting, levy, run, runs, statements, store
-from .alerts import Carried
+from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
+from .run_alerts import Carried
 from .statements import Parties
 
 COMMANDS = (DraftSettlement, SettleAlerts, ReviewSettlement, ApproveSettlement)
@@ -111,7 +111,8 @@ class Settling:
         ]
         lines, carried = _numbered(fresh, await runs.to_carry(tx))
         lines, found = await self._treated(tx, period, lines, carried)
-        found = alerts.numbered([*found, *alerts.of_unpriced(used.held, dues)])
+        raised = [*alerts.of_usage(used.held), *alerts.of_dues(dues, period)]
+        found = run_alerts.numbered([*found, *run_alerts.of_unpriced(raised)])
         held = {each.line for each in found if each.line is not None}
         drafted = Run(
             settlement_id=before.settlement_id if before is not None else message.id,
@@ -141,11 +142,11 @@ class Settling:
         await runs.save_carried(tx, drafted.settlement_id, carried)
         await runs.save_alerts(tx, drafted.settlement_id, found)
         await billing_store.close_period(tx, period, now)
-        raised = [
+        to_providers = [
             Outgoing(each, subject=each.booking_id, parties={Audience.PROVIDER: each.provider})
-            for each in alerts.raised(used.held, dues, period)
+            for each in raised
         ]
-        return [*refusals, *raised, Outgoing(told, cause=message, subject=period)]
+        return [*refusals, *to_providers, Outgoing(told, cause=message, subject=period)]
 
     async def _treated(
         self, tx: AsyncConnection, period: str, lines: Sequence[ChargeLine], carried: Mapping[int, Carried]
@@ -153,7 +154,7 @@ class Settling:
         """Decide on VAT and budget items of lines, and find what somebody has to decide on."""
         again = {number - 1: each for number, each in carried.items()}
         treated, undecided = tax.treated(lines, self._register)
-        back = alerts.balanced(lines, again)
+        back = run_alerts.balanced(lines, again)
         for place, standing in back.items():
             treated[place] = treated[place].model_copy(update={"tax": treated[standing].tax})
         booked = budget.booked(treated, self._register)
@@ -161,12 +162,12 @@ class Settling:
         rule = self._register.rules_on(last_day_of(period)).jump
         previous = await runs.previous(tx, period) if rule is not None else {}
         settled = {*back, *back.values()}
-        found = alerts.of_lines(
+        found = run_alerts.of_lines(
             booked,
             carried={place: each for place, each in again.items() if place not in settled},
             undecided=undecided,
             overruns=budget.overruns(booked, spent, self._register),
-            unusual=alerts.jumps(booked, previous, rule, without=again),
+            unusual=run_alerts.jumps(booked, previous, rule, without=again),
         )
         return booked, found
 

@@ -13,9 +13,6 @@ from allmende.schemas.money import euro
 from allmende.schemas.register import JumpAlert
 from allmende.schemas.settlements import AlertKind, RunAlert
 
-from ..rating.reckoning import HeldDue
-from ..rating.rerating import HeldUsage
-
 Group = tuple[str | None, str | None, str | None]
 """What is compared with the period before: booking and component, or payer, payee and kind."""
 
@@ -206,93 +203,29 @@ def _of_line(kind: AlertKind, line: ChargeLine, german: str, english: str, **mor
     )
 
 
-def of_unpriced(usage: Iterable[HeldUsage], dues: Iterable[HeldDue]) -> list[RunAlert]:
-    """Raise the alerts of what has no price, by booking and what it is; they are not numbered yet."""
-    by_meter: defaultdict[tuple[str, str, str], list[HeldUsage]] = defaultdict(list)
-    for each in usage:
-        kind = usage_kind(each)
-        by_meter[kind, each.rated.booking_id, each.meter].append(each)
-    found = [_of_usage(*alike) for _, alike in sorted(by_meter.items())]
-    by_component: defaultdict[tuple[str, str], list[HeldDue]] = defaultdict(list)
-    for due in dues:
-        by_component[due.booking.confirmed.booking_id, due.due.component.id].append(due)
-    return found + [_of_dues(*alike) for _, alike in sorted(by_component.items(), key=lambda each: each[0])]
+def of_unpriced(raised: Iterable[AlertRaised]) -> list[RunAlert]:
+    """Hold what has no price, of which its provider is told at once; the alerts are not numbered yet."""
+    return [
+        RunAlert(
+            alert=1,
+            kind=_UNPRICED[each.kind],
+            provider=each.provider,
+            booking_id=each.booking_id,
+            records=each.records,
+            message_de=each.message_de,
+            message_en=each.message_en,
+        )
+        for each in raised
+    ]
 
 
-def usage_kind(held: HeldUsage) -> AlertKind:
-    """Tell what usage without a price lacks."""
-    return "usage_unknown_meter" if held.reason.code == "unknown_meter" else "usage_unpriced"
-
-
-def _of_usage(*alike: HeldUsage) -> RunAlert:
-    first = alike[0]
-    spans = ", ".join(dict.fromkeys(each.span.label for each in alike))
-    german, english = first.reason.sentences
-    return RunAlert(
-        alert=1,
-        kind=usage_kind(first),
-        provider=first.rated.provider,
-        consumer=first.rated.consumer,
-        booking_id=first.rated.booking_id,
-        component=first.key[0] if first.key is not None else None,
-        records=sum(each.records for each in alike),
-        message_de=f"{first.meter}, {spans}: {german}",
-        message_en=f"{first.meter}, {spans}: {english}",
-    )
-
-
-def _of_dues(*alike: HeldDue) -> RunAlert:
-    first = alike[0]
-    confirmed, component = first.booking.confirmed, first.due.component
-    spans = ", ".join(dict.fromkeys(each.due.charged_for for each in alike))
-    german, english = first.reason.sentences
-    return RunAlert(
-        alert=1,
-        kind="charge_held",
-        provider=confirmed.provider,
-        consumer=confirmed.consumer,
-        booking_id=confirmed.booking_id,
-        component=component.id,
-        message_de=f"{component.title}, {spans}: {german}",
-        message_en=f"{component.title}, {spans}: {english}",
-    )
+_UNPRICED: Mapping[str, AlertKind] = {
+    "usage_unknown_meter": "usage_unknown_meter",
+    "usage_unpriced": "usage_unpriced",
+    "charge_held": "charge_held",
+}
 
 
 def numbered(found: Iterable[RunAlert]) -> list[RunAlert]:
     """Number the alerts of a run from 1 on."""
     return [each.model_copy(update={"alert": number}) for number, each in enumerate(found, 1)]
-
-
-# -- what providers are told at once --------------------------------------------------------------
-
-
-def raised(usage: Iterable[HeldUsage], dues: Iterable[HeldDue], period: str) -> list[AlertRaised]:
-    """Tell of usage and flat charges without a price, to their providers and the office."""
-    found = [
-        AlertRaised(
-            kind="usage_unknown_meter" if usage_kind(each) == "usage_unknown_meter" else "usage_unpriced",
-            provider=each.rated.provider,
-            booking_id=each.rated.booking_id,
-            meter=each.meter,
-            period=each.span.last_period,
-            records=each.records,
-            message_de=each.reason.sentences[0],
-            message_en=each.reason.sentences[1],
-        )
-        for each in usage
-    ]
-    for held in dues:
-        title, label = held.due.component.title, held.due.charged_for
-        german, english = held.reason.sentences
-        found.append(
-            AlertRaised(
-                kind="charge_held",
-                provider=held.booking.confirmed.provider,
-                booking_id=held.booking.confirmed.booking_id,
-                period=period,
-                records=0,
-                message_de=f"{title}, {label}: {german}",
-                message_en=f"{title}, {label}: {english}",
-            )
-        )
-    return found

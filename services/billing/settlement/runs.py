@@ -10,8 +10,8 @@ from allmende.schemas.billing import ChargeLine, SettlementClosed
 from allmende.schemas.claims import Claim
 from allmende.schemas.settlements import Decision, RunAlert, SettlementDrafted
 
-from .alerts import Carried, Group
 from .run import Run
+from .run_alerts import Carried, Group
 
 # One step of any run at a time, and nobody who only reads is kept waiting.
 _SERIALIZE = text("lock table settlement in share row exclusive mode")
