@@ -54,7 +54,7 @@ class Reporting:
         declared = market.declare(command, message.sender, person.id, now)
         if isinstance(declared, Rejected):
             return declared
-        await store.save_turnover(tx, message.id, declared, command.claim)
+        await store.save_turnover(tx, declared, command.claim)
         return Outgoing(declared, cause=message, subject=str(command.year))
 
     async def _close(

@@ -1,6 +1,7 @@
 """What reports are drawn from, turnovers that were declared, and years that are closed."""
 
 import datetime as dt
+
 from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,8 +73,8 @@ _DECLARED = text("""
 """)
 
 _SAVE_TURNOVER = text("""
-    insert into turnover (command_id, member, year, open_market_cents, document, claim)
-    values (:command_id, :member, :year, :open_market_cents, cast(:document as json), cast(:claim as json))
+    insert into turnover (member, year, open_market_cents, document, claim)
+    values (:member, :year, :open_market_cents, cast(:document as json), cast(:claim as json))
 """)
 
 # Nobody adds to a month of the year or posts to the ledger until this transaction ends.
@@ -182,14 +183,11 @@ async def declared(connection: AsyncConnection, member: str, years: range) -> di
     return {row[0]: row[1] for row in await connection.execute(_DECLARED, asked)}
 
 
-async def save_turnover(
-    tx: AsyncConnection, command_id: str, declared_: TurnoverDeclared, claim: Claim
-) -> None:
+async def save_turnover(tx: AsyncConnection, declared_: TurnoverDeclared, claim: Claim) -> None:
     """Keep a declaration; earlier ones of the year stay, and count no more."""
     await tx.execute(
         _SAVE_TURNOVER,
         {
-            "command_id": command_id,
             "member": declared_.member,
             "year": declared_.year,
             "open_market_cents": declared_.open_market_cents,

@@ -11,8 +11,7 @@ down_revision = "0007"
 TABLES = """
 -- What members turned over on the open market; the newest declaration of a year counts.
 create table turnover (
-    command_id        uuid   primary key,
-    number            bigint generated always as identity unique,
+    number            bigint generated always as identity primary key,
     member            text   not null,
     year              int    not null,
     open_market_cents bigint not null check (open_market_cents >= 0),

@@ -1,6 +1,7 @@
 """The share of the open market: three years, cut, compared exactly."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ def test_what_is_below_is_never_shown_as_reached(within: int, opened: int) -> No
     percent, below = share(within, opened)
     if percent is not None:
         assert below == (4 * opened < within)
-        assert (float(percent) < 20) == below
+        assert (Decimal(percent) < 20) == below
 
 
 def test_the_average_of_three_years_counts() -> None:
