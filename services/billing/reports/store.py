@@ -200,9 +200,10 @@ async def save_turnover(tx: AsyncConnection, declared_: TurnoverDeclared, claim:
 async def lock_year(tx: AsyncConnection, year: int) -> Standing:
     """Tell how a year stands, and keep it so until this transaction ends."""
     named = {"year": str(year)}
+    # The ledger before the months, as whoever issues a run locks them.
+    await tx.execute(_LOCK_LEDGER)
     await tx.execute(_MONTHS, named)
     await tx.execute(_LOCK_MONTHS, named)
-    await tx.execute(_LOCK_LEDGER)
     found = (await tx.execute(_STANDING, {"year": year})).one()
     hash_ = (await tx.execute(_HASH, {"sequence": found.last_sequence})).scalar()
     objections = 0
