@@ -13,4 +13,4 @@ from .usage import queries as usage
 
 def answers(register: MemberRegister) -> Mapping[str, Answer]:
     """What answers each question, by the name of the query."""
-    return {**usage.ANSWERS, **ledger.ANSWERS, **settlement.ANSWERS, **pools.answers(register)}
+    return {**usage.ANSWERS, **ledger.ANSWERS, **settlement.answers(register), **pools.answers(register)}
