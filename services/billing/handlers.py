@@ -19,6 +19,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
 from .pools.handlers import Pooling
+from .reports.handlers import Reporting
 from .settlement import levy
 from .settlement import store as settlement_store
 from .settlement.handlers import Settling
@@ -36,6 +37,7 @@ class BillingHandler:
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
+        self._reporting = Reporting(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -52,6 +54,7 @@ class BillingHandler:
                 facts.append(await self._charge_levy(tx, message, message.data, now))
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
+        facts += await self._reporting.take(tx, messages, now)
         return facts
 
     async def tick(
