@@ -5,12 +5,21 @@ from collections.abc import Mapping
 from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
+from .invoicing import queries as invoicing
 from .ledger import queries as ledger
 from .pools import queries as pools
+from .reports import queries as reports
 from .settlement import queries as settlement
 from .usage import queries as usage
 
 
 def answers(register: MemberRegister) -> Mapping[str, Answer]:
     """What answers each question, by the name of the query."""
-    return {**usage.ANSWERS, **ledger.ANSWERS, **settlement.ANSWERS, **pools.answers(register)}
+    return {
+        **usage.ANSWERS,
+        **ledger.ANSWERS,
+        **settlement.answers(register),
+        **pools.answers(register),
+        **invoicing.ANSWERS,
+        **reports.ANSWERS,
+    }
