@@ -28,6 +28,7 @@ from ..rating.metering import (
     spans_rated,
 )
 from ..rating.rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile, unmeasured
+from ..review import store as review_store
 from ..usage import store as usage_store
 from ..usage.handlers import Recording
 from . import alerts, statements, store
@@ -73,7 +74,12 @@ class Closing:
             members=self._members,
             clearing_house=self._office,
             usage_records=used.records,
-            charges=[*used.lines, *flat, *await pools_store.lines_of(tx, period)],
+            charges=[
+                *used.lines,
+                *flat,
+                *await pools_store.lines_of(tx, period),
+                *await review_store.lines_of(tx, period),
+            ],
             levies=await store.levies_of(tx, period),
             now=now,
         )
