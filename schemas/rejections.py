@@ -608,10 +608,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{person} hat die Abrechnung {number} gezeichnet; anordnen muss eine andere Person.",
         "{person} certified the statement {number}; another person has to order its payment.",
     ),
-    "unknown_line": (
-        "Die Abrechnung für {period} hat keine Position {line}.",
-        "The statement for {period} has no line {line}.",
-    ),
     "line_not_owed": (
         "Die Position {line} aus {period} schuldet {payer}; nur diese Seite kann ihr widersprechen.",
         "Line {line} of {period} is owed by {payer}; only that side can object to it.",

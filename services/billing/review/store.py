@@ -314,10 +314,18 @@ _OF_LEVY = text("""
            (select count(*) from objection where levy_id = cast(:id as uuid) and state = 'raised')
 """)
 
+# A share that was held is charged by the line that took it up last.
 _LINES_OF_LEVY = text("""
-    select l.payer, l.document::text
-    from charge_line l join settlement s using (settlement_id)
-    where s.period = :period and l.document->>'levy_id' = :id and l.document->>'cause' = 'regular'
+    with recursive found as (
+        select l.settlement_id, l.line, l.payer, l.document, 0 as step
+        from charge_line l join settlement s using (settlement_id)
+        where s.period = :period and l.document->>'levy_id' = :id and l.document->>'cause' = 'regular'
+        union all
+        select l.settlement_id, l.line, l.payer, l.document, f.step + 1
+        from found f
+        join carried_line c on (c.from_settlement, c.from_line) = (f.settlement_id, f.line)
+        join charge_line l on (l.settlement_id, l.line) = (c.settlement_id, c.line))
+    select payer, document::text from found order by step
 """)
 
 _CREDITED = text("""
