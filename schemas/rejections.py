@@ -685,6 +685,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Gegen die Umlage {levy} sind {count} Widersprüche offen; über sie ist zuerst zu entscheiden.",
         "{count} objections to the levy {levy} are open; they have to be decided first.",
     ),
+    "unknown_invoice": ("Einen Beleg {number} gibt es nicht.", "There is no document {number}."),
+    "not_your_invoice": (
+        "Den Beleg {number} stellen nur {issuer} und die Geschäftsstelle neu aus.",
+        "Only {issuer} and the office issue the document {number} again.",
+    ),
     # clauses
     "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),
     "input_unknown": (

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from allmende.schemas.billing import ChargeLine, LevyCharged
 from allmende.schemas.claims import Claim
 from allmende.schemas.statements import (
+    InvoiceReissued,
     Objection,
     ObjectionRaised,
     ObjectionSettled,
@@ -395,6 +396,21 @@ async def save_replacement(tx: AsyncConnection, replaces: str, levy_id: str) -> 
 
 def _json(lines: Sequence[ChargeLine]) -> str:
     return f"[{','.join(line.model_dump_json() for line in lines)}]"
+
+
+# -- documents ------------------------------------------------------------------------------------------
+
+_REISSUE = text("""
+    insert into invoice_reissue (number, credit_note, replacement, reissued_at, document, claim)
+    values (:number, :credit_note, :replacement, :now, cast(:document as json), cast(:claim as json))
+""")
+
+
+async def save_reissue(tx: AsyncConnection, fact: InvoiceReissued, claim: Claim) -> None:
+    """Keep who had a document issued again."""
+    about = {"number": fact.number, "credit_note": fact.credit_note, "replacement": fact.replacement}
+    about |= {"document": fact.model_dump_json(), "claim": claim.model_dump_json()}
+    await tx.execute(_REISSUE, {**about, "now": fact.reissued_at})
 
 
 # -- what the run of a period contains --------------------------------------------------------------------
