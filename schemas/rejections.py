@@ -490,6 +490,37 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Obergrenzen ergeben {caps}, zu verteilen sind {amount}.",
         "The caps come to {caps}, {amount} are to be shared.",
     ),
+    # documents that are issued again, reports, the end of a year
+    "invoice_takes_back": (
+        "{number} nimmt {preceding} zurück und wird nicht neu ausgestellt.",
+        "{number} takes {preceding} back and is not issued again.",
+    ),
+    "invoice_reissued": (
+        "{number} ist bereits zurückgenommen und neu ausgestellt; neu ausstellen lässt sich der Ersatz.",
+        "{number} was taken back and issued again already; what replaces it can be issued again.",
+    ),
+    "report_not_yours": (
+        "Den Nachweis von {member} sehen nur {member} und die Geschäftsstelle.",
+        "Only {member} and the office see the report on {member}.",
+    ),
+    "year_not_over": ("Das Jahr {year} ist noch nicht zu Ende.", "The year {year} is not over yet."),
+    "year_closed": ("Das Jahr {year} ist abgeschlossen.", "The year {year} is closed."),
+    "year_before_open": (
+        "Vor {year} ist noch {before} abzuschließen.",
+        "Before {year}, {before} has to be closed.",
+    ),
+    "year_not_issued": (
+        "Die Läufe {periods} sind noch nicht festgeschrieben.",
+        "The runs {periods} are not issued yet.",
+    ),
+    "year_with_open_pools": (
+        "Diese Kostenstöcke sind noch nicht abgerechnet: {pools}",
+        "These cost pools are not settled yet: {pools}",
+    ),
+    "year_with_objections": (
+        "Über {count} Einwendungen des Jahres {year} ist noch nicht entschieden.",
+        "{count} objections of the year {year} are not decided yet.",
+    ),
     # pools
     "key_version_taken": (
         "Die Version {version} des Schlüssels {key} ist mit anderem Inhalt veröffentlicht.",
