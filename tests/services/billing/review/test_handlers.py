@@ -10,15 +10,32 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from support.builders import NOW, uid
+from support.bodies import UNSIGNED, person
+from support.broker import eventually
+from support.builders import NOW, OFFICE, booking, command, fact, record, report, uid
 from support.desk import Desk, NewDesk, codes, persistently
 from support.invoices import line
-from support.reviews import by, certifying, deciding, issued, market, objecting, ordering, withdrawing
+from support.reviews import (
+    by,
+    certifying,
+    deciding,
+    issued,
+    lines_of,
+    market,
+    objecting,
+    ordering,
+    reversing,
+    settle,
+    withdrawing,
+)
 
+from allmende.schemas.bodies import Duty
 from allmende.schemas.claims import Claim
 from allmende.schemas.registry import Audience
-from allmende.schemas.statements import Evidence, ObjectionRaised, ObjectionSettled
+from allmende.schemas.settlements import DraftSettlement
+from allmende.schemas.statements import Evidence, ObjectionRaised, ObjectionSettled, ReissueInvoice
 from allmende.servicekit.testing import Templates
+from allmende.services.billing import store as billing_store
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.review import recipient, store
 
@@ -110,6 +127,32 @@ async def test_who_is_not_entitled_changes_nothing(billing: Desk) -> None:
     assert codes(facts) == ["claim_invalid", "claim_invalid", "unknown_line"]
     assert await billing.rows("select * from statement_review") == []
     assert await billing.rows("select * from objection") == []
+
+
+async def test_each_step_needs_its_duty(desk: NewDesk) -> None:
+    register = market()
+    clerks = {
+        member.id: person(member.id, "anna", *(set(Duty) - {Duty.TREASURY, Duty.REVIEW}))
+        for member in register.members
+    }
+    members = tuple(
+        each.model_copy(update={"persons": (person(each.id, "anna", Duty.TREASURY, Duty.REVIEW),)})
+        for each in register.members
+    )
+    billing = await desk(BillingHandler(register.model_copy(update={"members": members}), 60))
+    steps = [
+        by("desy/anna", certifying(), 1),
+        by("desy/anna", ordering(), 2),
+        by("desy/anna", objecting(1), 3),
+        by("lrz/anna", deciding(3), 4),
+        by("desy/anna", withdrawing(3), 5),
+        by("office/anna", reversing(9), 6),
+        by("lrz/anna", ReissueInvoice(number="lrz/R/2026/000001", reason="x", claim=UNSIGNED), 7),
+    ]
+    assert codes(await billing.take(*steps)) == ["duty_missing"] * len(steps)
+    others = tuple(each.model_copy(update={"persons": (clerks[each.id],)}) for each in register.members)
+    entitled = await desk(BillingHandler(register.model_copy(update={"members": others}), 60))
+    assert "duty_missing" not in codes(await entitled.take(*steps)), "whoever has the duties gets further"
 
 
 async def test_nobody_orders_what_they_certified_even_around_the_rules(
@@ -357,3 +400,61 @@ async def test_without_the_lock_what_is_settled_is_still_not_settled_again(
     failed = [each for each in facts if isinstance(each, IntegrityError)]
     assert len(failed) == 1
     assert "decided in objection stands" in str(failed[0])
+
+
+WAITING = """
+    select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
+
+
+async def decided_while_drafted(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch, *, guarded: bool
+) -> tuple[Desk, str]:
+    """An objection is upheld while the next period is drafted; returns where its credit belongs."""
+    first = await desk(BillingHandler(market(), 60), now=dt.datetime(2026, 6, 20, tzinfo=dt.UTC))
+    second = await desk(BillingHandler(market(), 60), now=first.now, shares=first)
+    await first.take(fact(booking(), 1), command("lrz", report(record(amount=100)), 2))
+    await settle(first, "2026-04", 3)
+    await first.take(OBJECT)
+    async with first.engine.begin() as tx:
+        await tx.execute(
+            text("insert into accounting_period (period) values ('2026-05') on conflict do nothing")
+        )
+    save, decided, go_on = store.settle, asyncio.Event(), asyncio.Event()
+
+    async def hesitating(*arguments: Any) -> None:
+        decided.set()
+        await go_on.wait()
+        await save(*arguments)
+
+    monkeypatch.setattr(store, "settle", hesitating)
+    deciding_ = asyncio.create_task(first.take(by("lrz/anna", deciding(10), 11)))
+    await decided.wait()
+    drafting = asyncio.create_task(second.take(command(OFFICE, DraftSettlement(period="2026-05"), 12)))
+    if guarded:
+        await eventually(lambda: first.rows(WAITING))
+        go_on.set()
+        await asyncio.gather(deciding_, drafting)
+    else:
+        await drafting
+        go_on.set()
+        await deciding_
+    [(period,)] = await first.rows("select credit_in from objection")
+    return first, str(period)
+
+
+async def test_a_credit_is_in_the_run_that_is_drafted_meanwhile(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    billing, period = await decided_while_drafted(desk, monkeypatch, guarded=True)
+    assert [each.amount_cents for each in await lines_of(billing, period)] == [-10_000]
+
+
+async def test_without_the_lock_on_the_period_the_credit_is_lost(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = str(billing_store._CLOSED_SHARED)
+    assert "for share" in statement
+    monkeypatch.setattr(billing_store, "_CLOSED_SHARED", text(statement.replace("for share", "")))
+    billing, period = await decided_while_drafted(desk, monkeypatch, guarded=False)
+    assert (period, await lines_of(billing, period)) == ("2026-05", []), "and no later run looks for it"
