@@ -567,6 +567,47 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{person} hat die Aufgabe {duty} nicht.",
         "{person} does not have the duty {duty}.",
     ),
+    # netting, payments, account statements and reminders
+    "nothing_to_net": (
+        "Bis zum {day} ist nichts fällig, das noch zu zahlen oder zu verrechnen wäre.",
+        "Nothing that is still to be paid or offset is due by {day}.",
+    ),
+    "not_your_account": (
+        "Das Konto {iban} ist im Verzeichnis nicht das von {member}.",
+        "The register does not name {iban} as the account of {member}.",
+    ),
+    "bank_reference_unknown": (
+        "Der Umsatz nennt keine Referenz einer vereinbarten Zahlung.",
+        "The entry names no reference of an arranged payment.",
+    ),
+    "bank_reference_ambiguous": (
+        "Der Umsatz nennt mehrere Zahlungen: {references}.",
+        "The entry names several payments: {references}.",
+    ),
+    "bank_other_way": (
+        "Zur Zahlung {reference} läuft der Umsatz in die andere Richtung; eine Rückgabe ist von Hand zu klären.",
+        "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
+    ),
+    "bank_overpaid": (
+        "Auf die Zahlung {reference} ging mehr ein, als offen war.",
+        "More came in on the payment {reference} than was open.",
+    ),
+    "bank_entry_differs": (
+        "Der Umsatz {entry} wurde mit einem anderen Betrag bereits gebucht.",
+        "The entry {entry} was booked before with another amount.",
+    ),
+    "bank_entry_in_future": (
+        "Der Buchungstag {day} liegt in der Zukunft.",
+        "The day of booking, {day}, lies in the future.",
+    ),
+    "late_charge_held": (
+        "Der Verspätungszuschlag kann nicht berechnet werden: {reason}",
+        "The late charge cannot be worked out: {reason}",
+    ),
+    "late_charge_not_euro": (
+        "Der Verspätungszuschlag rechnet in {currency}, nicht in Euro und Cent.",
+        "The late charge reckons in {currency}, not in euro and cents.",
+    ),
     "number_too_long": (
         "Der Schritt {step} ergibt eine Zahl mit mehr als 150 Stellen.",
         "The step {step} comes to a number of more than 150 digits.",
