@@ -600,6 +600,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Buchungstag {day} liegt in der Zukunft.",
         "The day of booking, {day}, lies in the future.",
     ),
+    "not_your_payments": (
+        "Offene Posten und Zahlungen von {member} sind nicht Ihre.",
+        "Open items and payments of {member} are not yours.",
+    ),
+    "reminder_in_future": (
+        "Gemahnt wird nicht zum {day}: der Tag liegt in der Zukunft.",
+        "Nobody is reminded as of {day}: that day lies in the future.",
+    ),
     "late_charge_held": (
         "Der Verspätungszuschlag kann nicht berechnet werden: {reason}",
         "The late charge cannot be worked out: {reason}",

@@ -19,6 +19,7 @@ from allmende.schemas.rejections import Rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
+from .payments.handlers import Paying
 from .pools.handlers import Pooling
 from .settlement import levy
 from .settlement import store as settlement_store
@@ -36,6 +37,7 @@ class BillingHandler:
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
         self._pooling = Pooling(self._office, self._lands)
+        self._paying = Paying(register)
         self._closing = Closing(self._office, sorted(self._lands), self._recording)
 
     async def handle(
@@ -55,6 +57,7 @@ class BillingHandler:
         for message in messages:
             if isinstance(message.data, CloseSettlement):
                 facts += await self._closing.close(tx, message, message.data.period, now)
+        facts += await self._paying.take(tx, messages, now)
         return facts
 
     async def tick(
