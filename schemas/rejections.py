@@ -366,6 +366,60 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Zeitraum {period} ist noch nicht zu Ende.",
         "The period {period} is not over yet.",
     ),
+    # settlement runs
+    "no_run": (
+        "Für den Zeitraum {period} gibt es keinen Abrechnungslauf.",
+        "There is no settlement run of the period {period}.",
+    ),
+    "another_run_open": (
+        "Der Lauf {period} ist noch nicht festgeschrieben; auf ihm baut jeder weitere auf.",
+        "The run {period} is not issued yet; every further one builds on it.",
+    ),
+    "redraft_without_reason": (
+        "Der Lauf {period} ist bereits geprüft; ein neuer Entwurf braucht eine Begründung.",
+        "The run {period} has been reviewed; drafting it anew needs a reason.",
+    ),
+    "run_issued": (
+        "Der Lauf {period} ist festgeschrieben.",
+        "The run {period} is issued.",
+    ),
+    "run_revision_changed": (
+        "Der Lauf {period} liegt als Entwurf {revision} vor, genannt ist {named}.",
+        "The run {period} stands as draft {revision}, named is {named}.",
+    ),
+    "run_in_grace": (
+        "Der Lauf {period} nimmt bis {until} noch Nachzügler auf und kann erst dann geprüft werden.",
+        "The run {period} takes stragglers until {until} and can be reviewed only then.",
+    ),
+    "run_reviewed": (
+        "Der Lauf {period} ist bereits geprüft.",
+        "The run {period} has been reviewed already.",
+    ),
+    "run_not_reviewed": (
+        "Der Lauf {period} ist noch nicht geprüft.",
+        "The run {period} has not been reviewed yet.",
+    ),
+    "same_person": (
+        "Prüfung und Freigabe sind zwei Personen vorbehalten; {person} hat bereits geprüft oder seither "
+        "über Hinweise entschieden.",
+        "Review and approval take two people; {person} has reviewed or has decided on alerts since.",
+    ),
+    "alerts_open": (
+        "Über {count} Hinweise des Laufs {period} ist noch nicht entschieden.",
+        "{count} alerts of the run {period} are not decided on yet.",
+    ),
+    "unknown_alert": (
+        "Einen Hinweis {alert} hat der Lauf {period} nicht.",
+        "The run {period} has no alert {alert}.",
+    ),
+    "nothing_to_release": (
+        "Zum Hinweis {alert} gibt es keine Position; er kann nur zurückgestellt werden.",
+        "The alert {alert} has no line; it can only be held.",
+    ),
+    "unknown_line": (
+        "Eine Position {line} gibt es in dieser Abrechnung nicht.",
+        "There is no line {line} in this statement.",
+    ),
     "entry_without_postings": (
         "Ein Buchungssatz hat mindestens zwei Seiten.",
         "An entry has two sides at least.",
@@ -533,6 +587,108 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ein Kostentopf trägt nichts in sich selbst vor.",
         "A pool carries nothing into itself.",
     ),
+    # review: statements, objections, levies that are taken back
+    "statement_not_issued": (
+        "Die Abrechnung für {period} ist noch nicht gestellt.",
+        "The statement for {period} is not issued yet.",
+    ),
+    "statement_certified": (
+        "Die Abrechnung {number} ist bereits von {person} sachlich und rechnerisch richtig gezeichnet.",
+        "The statement {number} is certified by {person} already.",
+    ),
+    "statement_not_certified": (
+        "Die Abrechnung {number} ist noch nicht sachlich und rechnerisch richtig gezeichnet.",
+        "The statement {number} is not certified yet.",
+    ),
+    "statement_ordered": (
+        "Die Zahlung der Abrechnung {number} ist bereits von {person} angeordnet.",
+        "The payment of the statement {number} is ordered by {person} already.",
+    ),
+    "same_person_orders": (
+        "{person} hat die Abrechnung {number} gezeichnet; anordnen muss eine andere Person.",
+        "{person} certified the statement {number}; another person has to order its payment.",
+    ),
+    "unknown_line": (
+        "Die Abrechnung für {period} hat keine Position {line}.",
+        "The statement for {period} has no line {line}.",
+    ),
+    "line_not_owed": (
+        "Die Position {line} aus {period} schuldet {payer}; nur diese Seite kann ihr widersprechen.",
+        "Line {line} of {period} is owed by {payer}; only that side can object to it.",
+    ),
+    "line_held": (
+        "Die Position {line} aus {period} ist zurückgestellt und wird noch nicht gefordert.",
+        "Line {line} of {period} is on hold and is not asked for yet.",
+    ),
+    "line_charges_nothing": (
+        "Die Position {line} aus {period} fordert nichts, dem zu widersprechen wäre.",
+        "Line {line} of {period} asks for nothing that could be objected to.",
+    ),
+    "line_credited": (
+        "Die Position {line} aus {period} ist bereits ganz gutgeschrieben oder zurückgenommen.",
+        "Line {line} of {period} is credited or taken back as a whole already.",
+    ),
+    "line_disputed": (
+        "Gegen die Position {line} aus {period} ist bereits ein Widerspruch offen.",
+        "An objection to line {line} of {period} is open already.",
+    ),
+    "objection_too_late": (
+        "Gegen die Position {line} aus {period} war Widerspruch bis zum {deadline} möglich.",
+        "Line {line} of {period} could be objected to until {deadline}.",
+    ),
+    "objection_id_taken": (
+        "Die Kennung {id} eines Widerspruchs ist bereits vergeben.",
+        "The id {id} of an objection is taken.",
+    ),
+    "unknown_objection": (
+        "Den Widerspruch {objection} gibt es nicht.",
+        "There is no objection {objection}.",
+    ),
+    "not_yours_to_decide": (
+        "Über den Widerspruch {objection} entscheidet {payee}.",
+        "The objection {objection} is decided by {payee}.",
+    ),
+    "not_your_objection": (
+        "Den Widerspruch {objection} hat {payer} erhoben; nur diese Seite nimmt ihn zurück.",
+        "The objection {objection} was raised by {payer}; only that side takes it back.",
+    ),
+    "objection_settled": (
+        "Der Widerspruch {objection} ist bereits seit {day} erledigt.",
+        "The objection {objection} was settled on {day} already.",
+    ),
+    "credit_of_dismissal": (
+        "Ein zurückgewiesener Widerspruch bringt keine Gutschrift.",
+        "An objection that is dismissed brings no credit.",
+    ),
+    "credit_too_large": (
+        "Gutzuschreiben sind höchstens {limit} Cent netto; so viel fordert die Position noch.",
+        "At most {limit} cents net can be credited, which is what the line still asks for.",
+    ),
+    "unknown_levy": ("Eine Umlage {levy} gibt es nicht.", "There is no levy {levy}."),
+    "levy_reversed": (
+        "Die Umlage {levy} ist bereits im Zeitraum {period} zurückgenommen.",
+        "The levy {levy} is taken back in the period {period} already.",
+    ),
+    "levy_not_reversed": (
+        "Die Umlage {levy} ist nicht zurückgenommen und deshalb nicht neu zu berechnen.",
+        "The levy {levy} is not taken back, so that it cannot be billed again.",
+    ),
+    "levy_replaced": (
+        "Die Umlage {levy} ist bereits durch {by} neu berechnet.",
+        "The levy {levy} is billed again by {by} already.",
+    ),
+    "levy_not_charged": (
+        "Die Umlage {levy} ist noch nicht abgerechnet; zurückzunehmen ist sie in ihrem Zeitraum {period}.",
+        "The levy {levy} is not settled yet; it is to be taken back in its own period {period}.",
+    ),
+    "levy_later": (
+        "Die Umlage {levy} gehört zum Zeitraum {period}; früher ist sie nicht zurückzunehmen.",
+        "The levy {levy} belongs to the period {period}; it cannot be taken back before.",
+    ),
+    "levy_disputed": (
+        "Gegen die Umlage {levy} sind {count} Widersprüche offen; über sie ist zuerst zu entscheiden.",
+        "{count} objections to the levy {levy} are open; they have to be decided first.",
+    ),
     # clauses
     "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),
     "input_unknown": (
@@ -585,7 +741,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The entry names several payments: {references}.",
     ),
     "bank_other_way": (
-        "Zur Zahlung {reference} läuft der Umsatz in die andere Richtung; eine Rückgabe ist von Hand zu klären.",
+        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; eine Rückgabe ist von Hand zu klären.",
         "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
     ),
     "bank_overpaid": (

@@ -1,4 +1,4 @@
-"""A batch of bookings, usage reports, levies and closings in, one set of writes, facts out."""
+"""A batch of bookings, usage reports, levies and steps of settlement runs in, one set of writes, facts out."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import (
     ChargeLevy,
-    CloseSettlement,
     ReportUsage,
     SettleClarification,
 )
@@ -21,9 +20,12 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from . import store
 from .payments.handlers import Paying
 from .pools.handlers import Pooling
+from .review import levies
+from .review import store as review_store
+from .review.handlers import Reviewing
 from .settlement import levy
 from .settlement import store as settlement_store
-from .settlement.handlers import Closing
+from .settlement.handlers import Settling
 from .usage.handlers import Recording
 
 
@@ -36,14 +38,15 @@ class BillingHandler:
             member.id: member.land for member in register.members if member.role is not Role.OFFICE
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
+        self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
+        self._settling = Settling(register, self._recording)
         self._paying = Paying(register)
-        self._closing = Closing(self._office, sorted(self._lands), self._recording)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
-        """Bookings first, closings last: within a batch, what belongs to a period gets into it."""
+        """Bookings first, settlement runs last: within a batch, what belongs to a period gets into it."""
         reports = [message for message in messages if isinstance(message.data, ReportUsage)]
         facts = await self._learn(tx, [message.data for message in messages], now)
         facts += await self._recording.record(tx, reports, now) if reports else []
@@ -53,10 +56,10 @@ class BillingHandler:
         for message in messages:
             if isinstance(message.data, ChargeLevy):
                 facts.append(await self._charge_levy(tx, message, message.data, now))
+            else:
+                facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
-        for message in messages:
-            if isinstance(message.data, CloseSettlement):
-                facts += await self._closing.close(tx, message, message.data.period, now)
+        facts += await self._settling.take(tx, messages, now)
         facts += await self._paying.take(tx, messages, now)
         return facts
 
@@ -90,10 +93,22 @@ class BillingHandler:
         self, tx: AsyncConnection, message: Incoming, command: ChargeLevy, now: dt.datetime
     ) -> Outgoing:
         closed = await store.closed_periods(tx, [command.period])
+        replaced = None
+        if command.replaces is not None:
+            found = levies.replacing(command.replaces, await review_store.lock_levy(tx, command.replaces))
+            if isinstance(found, Rejected):
+                return refuse(message, found)
+            replaced = found
         charged = levy.charge(
-            command, message.id, lands=self._lands, period_is_closed=command.period in closed
+            command,
+            message.id,
+            lands=self._lands,
+            period_is_closed=command.period in closed,
+            replaced=replaced,
         )
         if isinstance(charged, Rejected):
             return refuse(message, charged)
         await settlement_store.save_levy(tx, charged, now)
+        if replaced is not None:
+            await review_store.save_replacement(tx, replaced.levy_id, charged.fact.levy_id)
         return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)

@@ -15,8 +15,8 @@ from allmende.schemas.payments import (
     NettingDone,
     PaymentArranged,
     PaymentReceived,
-    RemindersSent,
     ReminderSent,
+    RemindersSent,
     ReportBankStatement,
     SendReminders,
 )
@@ -114,9 +114,7 @@ class Paying:
         named = {reference for entry in command.entries for reference in references_in(entry)}
         payments = await store.lock_named(tx, named)
         known = await store.known_entries(tx, command.iban, (entry.entry_id for entry in command.entries))
-        matched = match(
-            command.entries, member.id, payments=payments, known=known, today=day_of(now)
-        )
+        matched = match(command.entries, member.id, payments=payments, known=known, today=day_of(now))
         await store.save_receipts(
             tx,
             matched.receipts,

@@ -64,8 +64,9 @@ class Standing:
 
     def with_more(self, member: str, cents: int) -> "Standing":
         """After a party's bank told of so much more."""
-        side = "debited_cents" if member == self.payment.debtor else "credited_cents"
-        return dataclasses.replace(self, **{side: self.told(member) + cents})
+        if member == self.payment.debtor:
+            return dataclasses.replace(self, debited_cents=self.debited_cents + cents)
+        return dataclasses.replace(self, credited_cents=self.credited_cents + cents)
 
 
 @dataclasses.dataclass(frozen=True)

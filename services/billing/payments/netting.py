@@ -187,7 +187,7 @@ _Group = tuple[int, Pair]
 
 
 def _group(item: Item, agreements: Sequence[OffsettingAgreement] | None, on: dt.date) -> _Group:
-    """Find with what a document is offset: with all under the first agreement that covers it, or its claim."""
+    """Tell with what a document is offset: all under the first agreement that covers it, or its own claim."""
     if agreements is None:
         return 0, ("", "")
     for number, each in enumerate(agreements):
@@ -248,7 +248,7 @@ def _bilateral(claims: Mapping[Pair, int]) -> _Part:
         there, back = claims.get((one, other), 0), claims.get((other, one), 0)
         if there != back:
             owed[(one, other) if there > back else (other, one)] = abs(there - back)
-        offsets.append(Offset(one, other, back if there > back else there))
+        offsets.append(Offset(one, other, min(there, back)))
     return _Part(owed, sum(owed.values()), offsets=[each for each in offsets if each.cents])
 
 

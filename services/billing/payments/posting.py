@@ -3,12 +3,14 @@
 A claim stands in two books: `<debtor>:verbindlichkeiten:<creditor>` and `<creditor>:forderungen:<debtor>`.
 Netting moves and lowers such pairs, a payment settles one against the bank accounts of both.
 
-| event | debtor's books | creditor's books | clearing house's books |
-|---|---|---|---|
-| a claim goes to the clearing house | payable to the creditor becomes one to it | receivable likewise | both |
-| two are offset | payable and receivable of the other are lowered | likewise | |
-| a cycle is cleared | payable to the next and receivable from the one before are lowered | likewise | |
-| a payment | payable against bank | bank against receivable | |
+| event | debtor's books | creditor's books |
+|---|---|---|
+| a claim goes to the clearing house | payable to the creditor becomes one to it | receivable likewise |
+| two are offset | payable to and receivable from the other are lowered | likewise |
+| a cycle is cleared | payable to the next, receivable from the one before are lowered | likewise |
+| a payment | payable against bank | bank against receivable |
+
+The clearing house has the receivable and the payable of every claim that goes to it.
 """
 
 import datetime as dt
@@ -44,7 +46,7 @@ def netted(netting_id: str, on: dt.date, found: Netted, office: str) -> list[Ent
             narration=narration[:200].rstrip(),
             reference=f"netting/{netting_id}/{parties}"[:200],
             postings=tuple(postings),
-            entry_id=str(uuid.uuid5(uuid.UUID(netting_id), f"entry {place}")),
+            entry_id=str(uuid.uuid5(uuid.UUID(netting_id), f"netting {place}")),
         )
         for place, (narration, parties, postings) in enumerate(made)
     ]

@@ -38,6 +38,10 @@ _LOCK_ITEMS = text("""
     order by b.document for update of b
 """)
 
+_DISPUTED = text("""
+    select document, gross_cents from document_disputed where document = any(cast(:documents as text[]))
+""")
+
 _APPLY = text("""
     update document_balance b set applied_cents = b.applied_cents + u.cents
     from unnest(cast(:documents as text[]), cast(:amounts as bigint[])) u (document, cents)
@@ -82,7 +86,8 @@ _SAVE_ENTRIES = text("""
                             reported_at, document)
     select :iban, u.id, :member, :statement_id, u.amount, u.payment_id, u.paid, :now, u.document::json
     from unnest(cast(:ids as text[]), cast(:amounts as bigint[]), cast(:payments as uuid[]),
-                cast(:paid as bigint[]), cast(:documents as text[])) u (id, amount, payment_id, paid, document)
+                cast(:paid as bigint[]), cast(:documents as text[]))
+         u (id, amount, payment_id, paid, document)
 """)
 
 _MARK = text("""
@@ -134,12 +139,10 @@ class OpenItems:
     disputed: int
 
 
-async def disputed(
-    connection: AsyncConnection,  # noqa: ARG001 - until objections are kept
-    documents: Iterable[str],  # noqa: ARG001
-) -> dict[str, int]:
+async def disputed(tx: AsyncConnection, documents: Iterable[str]) -> dict[str, int]:
     """Find what of documents is disputed with suspensive effect, in cents, VAT included."""
-    return {}
+    rows = await tx.execute(_DISPUTED, {"documents": sorted(documents)})
+    return {row[0]: row[1] for row in rows}
 
 
 async def lock_items(tx: AsyncConnection, due_by: dt.date) -> OpenItems:
@@ -147,7 +150,9 @@ async def lock_items(tx: AsyncConnection, due_by: dt.date) -> OpenItems:
     await tx.execute(_OPEN_BALANCES, {"due_by": due_by})
     rows = [Item(*row) for row in await tx.execute(_LOCK_ITEMS, {"due_by": due_by})]
     out = await disputed(tx, [item.document for item in rows])
-    items = [dataclasses.replace(item, cents=_undisputed(item.cents, out.get(item.document, 0))) for item in rows]
+    items = [
+        dataclasses.replace(item, cents=_undisputed(item.cents, out.get(item.document, 0))) for item in rows
+    ]
     changed = sum(new.cents != old.cents for new, old in zip(items, rows, strict=True))
     return OpenItems(tuple(item for item in items if item.cents), changed)
 

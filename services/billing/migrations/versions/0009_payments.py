@@ -6,7 +6,7 @@ Revision ID: 0009
 from allmende.servicekit import migration
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 TABLES = """
 -- What neither a closing nor a reversal posts is posted by a netting or a payment.
@@ -73,6 +73,47 @@ create table netting_item (
     primary key (netting_id, document)
 );
 create index netting_item_of_document on netting_item (document);
+create index netting_item_of_debtor on netting_item (debtor);
+create index netting_item_of_creditor on netting_item (creditor);
+
+-- What of documents is paid or offset, for each of their two parties. What is open of a payment lies on the
+-- documents that were due last (§ 366 Abs. 2 BGB: older debts are paid first).
+create view document_paid as
+select s.document, s.member,
+       sum(sign(s.amount_cents) * (s.cents - least(s.cents, greatest(s.rest - s.until + s.cents, 0))))::bigint
+           as paid_cents,
+       array_agg(s.payment_id) filter (where s.payment_id is not null) as payments
+from (
+    select n.document, n.member, n.payment_id, n.amount_cents, abs(n.amount_cents) as cents,
+           coalesce(p.amount_cents - greatest(p.debited_cents, p.credited_cents), 0) as rest,
+           sum(abs(n.amount_cents)) over (partition by n.member, n.payment_id
+                                          order by i.due_on desc, n.document desc
+                                          rows unbounded preceding) as until
+    from (
+        select document, debtor as member, debtor_payment as payment_id, amount_cents from netting_item
+        union all
+        select document, creditor, creditor_payment, amount_cents from netting_item
+    ) n
+    join invoice i on i.number = n.document
+    left join payment p on p.payment_id = n.payment_id
+) s
+group by s.document, s.member;
+
+-- Each line stands on the document that was not taken back.
+create view document_disputed as
+select i.number as document, sum(d.gross_cents)::bigint as gross_cents
+from disputed_line d
+join invoice_line l using (settlement_id, line)
+join invoice i using (invoice_id)
+where i.gross_cents > 0 and not exists (select from invoice later where later.preceding = i.number)
+group by i.number;
+
+create or replace view statement_paid as
+select st.statement_id, sum(d.paid_cents)::bigint as paid_cents
+from statement st
+join invoice i on i.settlement_id = st.settlement_id and i.recipient = st.member
+join document_paid d on d.document = i.number and d.member = st.member
+group by 1;
 
 -- Entries that paid something; the bank's reference is unique within the account.
 create table bank_entry (
@@ -116,6 +157,8 @@ def upgrade() -> None:
     migration.grant(
         {
             "document_balance": "select, insert, update (applied_cents)",
+            "document_paid": "select",
+            "document_disputed": "select",
             "payment": "select, insert, update (debited_cents, credited_cents, paid_on)",
         }
     )

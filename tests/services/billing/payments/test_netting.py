@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
@@ -72,7 +73,12 @@ def test_every_position_is_kept(
 
 
 @given(books, methods, agreements_, st.randoms(use_true_random=False))
-def test_the_order_of_documents_decides_nothing(book, method, agreements, chance) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_documents_decides_nothing(
+    book: list[Item],
+    method: NettingMethod,
+    agreements: list[OffsettingAgreement] | None,
+    chance: random.Random,
+) -> None:
     first = netted(book, method, agreements)
     chance.shuffle(book)
     assert netted(book, method, agreements) == first
@@ -163,8 +169,12 @@ def least_left(owed: Mapping[Pair, int]) -> int:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.permutations(PARTIES[:4]).map(lambda n: (n[0], n[1])), st.integers(1, 3), max_size=6))
-def test_no_clearing_leaves_less_than_positions_need_and_none_more_than_was_owed(owed: dict[Pair, int]) -> None:
+@given(
+    st.dictionaries(st.permutations(PARTIES[:4]).map(lambda n: (n[0], n[1])), st.integers(1, 3), max_size=6)
+)
+def test_no_clearing_leaves_less_than_positions_need_and_none_more_than_was_owed(
+    owed: dict[Pair, int],
+) -> None:
     least, before = least_left(owed), sum(owed.values())
     need = sum(max(each, 0) for each in balance(owed).values())
     left = dict(owed)
@@ -176,8 +186,11 @@ def test_no_clearing_leaves_less_than_positions_need_and_none_more_than_was_owed
 
 
 @given(books, methods, agreements_, st.data())
-def test_an_amount_in_dispute_changes_only_its_two_parties(  # type: ignore[no-untyped-def]
-    book, method, agreements, data
+def test_an_amount_in_dispute_changes_only_its_two_parties(
+    book: list[Item],
+    method: NettingMethod,
+    agreements: list[OffsettingAgreement] | None,
+    data: st.DataObject,
 ) -> None:
     if not book:
         return
@@ -220,7 +233,11 @@ def test_without_a_common_agreement_each_direction_is_paid_gross(method: Netting
     book = [*THREE, item("bob", "ada", 40, 4), item("ada", "bob", 5, 5)]
     gross = {("ada", "bob"): 105, ("bob", "ada"): 40, ("bob", "cleo"): 80, ("cleo", "ada"): 30}
     yesterday = DAY - dt.timedelta(days=1)
-    for none in ([], [agreed("ada", "dora")], [agreed("ada", "bob", "cleo", until=yesterday, since=yesterday)]):
+    for none in (
+        [],
+        [agreed("ada", "dora")],
+        [agreed("ada", "bob", "cleo", until=yesterday, since=yesterday)],
+    ):
         found = netted(book, method, none)
         assert paid(found) == gross
         assert found.payable_cents == found.gross_cents == 255
@@ -252,8 +269,15 @@ def test_a_credit_note_lowers_the_claim_it_corrects_even_without_an_agreement() 
 
 
 def test_a_payment_counts_the_documents_it_settles_and_those_offset_in_it() -> None:
-    book = [item("ada", "bob", 100, 1), item("ada", "cleo", 10, 2), item("bob", "ada", 40, 3), item("cleo", "dora", 1, 4)]
-    counts = {(each.debtor, each.creditor): each.documents for each in netted(book, "clearing_house").payments}
+    book = [
+        item("ada", "bob", 100, 1),
+        item("ada", "cleo", 10, 2),
+        item("bob", "ada", 40, 3),
+        item("cleo", "dora", 1, 4),
+    ]
+    counts = {
+        (each.debtor, each.creditor): each.documents for each in netted(book, "clearing_house").payments
+    }
     assert counts == {("ada", OFFICE): 3, (OFFICE, "bob"): 2, (OFFICE, "cleo"): 2, (OFFICE, "dora"): 1}
 
 
