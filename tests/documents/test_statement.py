@@ -6,7 +6,7 @@ import json
 import pytest
 import typst
 from support.bodies import NOT_TAXABLE
-from support.invoices import invoice, line, party
+from support.invoice_documents import invoice, line, party
 from support.pdfs import claims, reader, roles, said
 from support.statements import ISSUED_AT, LINES, NAMES, RULES, item, long_file, statement, statement_file
 

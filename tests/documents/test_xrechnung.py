@@ -9,7 +9,7 @@ from drafthorse.utils import validate_xml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bodies import EXEMPT, NOT_TAXABLE, STANDARD
-from support.invoices import invoice, line, party
+from support.invoice_documents import invoice, line, party
 from support.xrechnung import judge
 
 from allmende.documents import units, xrechnung
