@@ -48,6 +48,47 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no statement for {member} in the period {period}.",
     ),
     "not_yours": ("Die Abrechnung von {member} ist nicht Ihre.", "The statement of {member} is not yours."),
+    # documents
+    "no_body": (
+        "Zu {member} steht keine Körperschaft im Register.",
+        "The register has no legal body of {member}.",
+    ),
+    "no_leitweg_id": (
+        "Zu {member} steht keine Leitweg-ID im Register.",
+        "The register has no Leitweg-ID of {member}.",
+    ),
+    "leitweg_id_wrong": (
+        "Die Prüfziffern der Leitweg-ID {id} von {member} stimmen nicht.",
+        "The check digits of the Leitweg-ID {id} of {member} do not fit.",
+    ),
+    "iban_wrong": (
+        "Die Prüfziffern der IBAN von {member} stimmen nicht.",
+        "The check digits of the IBAN of {member} do not fit.",
+    ),
+    "no_tax_rule": (
+        "{member} hat nicht entschieden, wie die Position {line} umsatzsteuerlich zu behandeln ist.",
+        "{member} has not decided on the VAT treatment of the line {line}.",
+    ),
+    "no_tax_number": (
+        "Zu {member} steht weder Steuernummer noch USt-IdNr. im Register.",
+        "The register has neither a tax number nor a VAT id of {member}.",
+    ),
+    "unknown_document": (
+        "Ein Dokument {document} gibt es nicht.",
+        "There is no document {document}.",
+    ),
+    "document_not_made": (
+        "Das Dokument {document} ist noch nicht erstellt.",
+        "The document {document} is not made yet.",
+    ),
+    "document_impossible": (
+        "Das Dokument {document} konnte nicht erstellt werden: {reason}",
+        "The document {document} could not be made: {reason}",
+    ),
+    "no_such_part": (
+        "Das Dokument {document} hat keinen Teil {part}.",
+        "The document {document} has no part {part}.",
+    ),
     # catalogue
     "not_your_offering": (
         "Das Angebot {offering} gehört nicht zum Mitglied {member}.",
