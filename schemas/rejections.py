@@ -797,6 +797,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Buchungstag {day} liegt in der Zukunft.",
         "The day of booking, {day}, lies in the future.",
     ),
+    "nothing_to_pay": ("Es ist keine Zahlung offen.", "No payment is open."),
     "not_your_payments": (
         "Offene Posten und Zahlungen von {member} sind nicht Ihre.",
         "Open items and payments of {member} are not yours.",

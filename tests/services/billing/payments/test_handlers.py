@@ -128,9 +128,7 @@ async def test_the_books_hold_what_is_to_be_paid_and_then_the_banks(billing: Des
         (
             {
                 "netting": "cycles",
-                "offsetting": (
-                    OffsettingAgreement(title="Abrede", parties=("desy", "kit"), valid_from=DUE),
-                ),
+                "offsetting": (OffsettingAgreement(title="Abrede", parties=("desy", "kit"), valid_from=DUE),),
             },
             {tuple(each[:2]): each[2] for each in OWED},
         ),
@@ -322,7 +320,9 @@ async def test_what_settles_nothing_is_told_with_its_reason(billing: Desk) -> No
 async def test_a_reference_is_found_however_a_bank_writes_it(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
     spaced = " ".join(payment.reference[place : place + 4] for place in range(0, 20, 4)).lower()
-    facts = await billing.take(reporting("desy", entry("a", -7_500, text=f"SVWZ+Verrechnung {spaced}, Danke")))
+    facts = await billing.take(
+        reporting("desy", entry("a", -7_500, text=f"SVWZ+Verrechnung {spaced}, Danke"))
+    )
     assert booked(facts).matched == 1
 
 
@@ -364,14 +364,18 @@ async def test_the_database_never_marks_more_than_a_payment(billing: Desk) -> No
     for column in ("debited", "credited"):
         with pytest.raises(IntegrityError, match=f"{column}_within_amount"):
             async with billing.engine.begin() as tx:
-                await tx.execute(text(f"update payment set {column}_cents = amount_cents + 1, paid_on = now()"))
+                await tx.execute(
+                    text(f"update payment set {column}_cents = amount_cents + 1, paid_on = now()")
+                )
 
 
 async def test_a_payment_of_a_closed_month_is_posted_today(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
     async with billing.engine.begin() as tx:
         await tx.execute(
-            text("insert into accounting_period (period, closed_at, issued_at) values ('2026-05', now(), now())")
+            text(
+                "insert into accounting_period (period, closed_at, issued_at) values ('2026-05', now(), now())"
+            )
         )
     may = dt.date(2026, 5, 31)
     facts = await billing.take(reporting("desy", entry("a", -1, payment.reference, booked_on=may)))
