@@ -7,7 +7,6 @@ other letters become their Latin base letter.
 
 import datetime as dt
 import re
-import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sepaxml import SepaTransfer
 from sepaxml.validation import try_valid_xml
+from text_unidecode import unidecode
 
 from allmende.schemas.bodies import Address, Body, check_iban
 from allmende.schemas.payments import Payment
@@ -110,9 +110,7 @@ def _address(address: Address) -> dict[str, str]:
 
 def _plain(text: str, length: int) -> str:
     """Leave what banks take: letters without their other marks, and a space for everything else."""
-    letters = (
-        letter if not _FOREIGN.match(letter) else unicodedata.normalize("NFKD", letter)[0] for letter in text
-    )
+    letters = (unidecode(letter) if _FOREIGN.match(letter) else letter for letter in text)
     return " ".join(_FOREIGN.sub(" ", "".join(letters)).split())[:length].rstrip()
 
 
@@ -137,4 +135,5 @@ def _finished(raw: bytes, message_id: str, created_at: dt.datetime) -> bytes:
             ET.SubElement(kind, f"{name}Cd").text = "SCOR"
             ET.SubElement(reference, f"{name}Ref").text = free.text
     ET.register_namespace("", _NAMESPACE)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "utf-8", xml_declaration=False)
+    written: bytes = ET.tostring(root, "utf-8", xml_declaration=False)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + written
