@@ -441,9 +441,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The run {period} has not been reviewed yet.",
     ),
     "same_person": (
-        "Prüfung und Freigabe sind zwei Personen vorbehalten; {person} hat bereits geprüft oder seither "
-        "über Hinweise entschieden.",
-        "Review and approval take two people; {person} has reviewed or has decided on alerts since.",
+        "Es geben zwei Personen frei; {person} hat bereits geprüft oder seither über Hinweise entschieden.",
+        "It takes two people; {person} has reviewed or has decided on alerts since.",
     ),
     "alerts_open": (
         "Über {count} Hinweise des Laufs {period} ist noch nicht entschieden.",
@@ -530,6 +529,37 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "caps_below_amount": (
         "Die Obergrenzen ergeben {caps}, zu verteilen sind {amount}.",
         "The caps come to {caps}, {amount} are to be shared.",
+    ),
+    # documents that are issued again, reports, the end of a year
+    "invoice_takes_back": (
+        "{number} nimmt {preceding} zurück und wird nicht neu ausgestellt.",
+        "{number} takes {preceding} back and is not issued again.",
+    ),
+    "invoice_reissued": (
+        "{number} ist bereits zurückgenommen und neu ausgestellt; neu ausstellen lässt sich der Ersatz.",
+        "{number} was taken back and issued again already; what replaces it can be issued again.",
+    ),
+    "report_not_yours": (
+        "Den Nachweis von {member} sehen nur {member} und die Geschäftsstelle.",
+        "Only {member} and the office see the report on {member}.",
+    ),
+    "year_not_over": ("Das Jahr {year} ist noch nicht zu Ende.", "The year {year} is not over yet."),
+    "year_closed": ("Das Jahr {year} ist abgeschlossen.", "The year {year} is closed."),
+    "year_before_open": (
+        "Vor {year} ist noch {before} abzuschließen.",
+        "Before {year}, {before} has to be closed.",
+    ),
+    "year_not_issued": (
+        "Die Läufe {periods} sind noch nicht festgeschrieben.",
+        "The runs {periods} are not issued yet.",
+    ),
+    "year_with_open_pools": (
+        "Diese Kostenstöcke sind noch nicht abgerechnet: {pools}",
+        "These cost pools are not settled yet: {pools}",
+    ),
+    "year_with_objections": (
+        "Über {count} Einwendungen des Jahres {year} ist noch nicht entschieden.",
+        "{count} objections of the year {year} are not decided yet.",
     ),
     # pools
     "key_version_taken": (
@@ -649,10 +679,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{person} hat die Abrechnung {number} gezeichnet; anordnen muss eine andere Person.",
         "{person} certified the statement {number}; another person has to order its payment.",
     ),
-    "unknown_line": (
-        "Die Abrechnung für {period} hat keine Position {line}.",
-        "The statement for {period} has no line {line}.",
-    ),
     "line_not_owed": (
         "Die Position {line} aus {period} schuldet {payer}; nur diese Seite kann ihr widersprechen.",
         "Line {line} of {period} is owed by {payer}; only that side can object to it.",
@@ -729,6 +755,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "levy_disputed": (
         "Gegen die Umlage {levy} sind {count} Widersprüche offen; über sie ist zuerst zu entscheiden.",
         "{count} objections to the levy {levy} are open; they have to be decided first.",
+    ),
+    "unknown_invoice": ("Einen Beleg {number} gibt es nicht.", "There is no document {number}."),
+    "not_your_invoice": (
+        "Den Beleg {number} stellen nur {issuer} und die Geschäftsstelle neu aus.",
+        "Only {issuer} and the office issue the document {number} again.",
     ),
     # clauses
     "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),

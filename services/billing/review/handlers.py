@@ -1,4 +1,4 @@
-"""Recipients' steps, objections and levies taken back: each command decided by a person, in order."""
+"""Recipients' steps, objections, levies and documents taken back: a person decides each, in order."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,24 +13,41 @@ from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.statements import (
     CertifyStatement,
     DecideObjection,
+    InvoiceReissued,
     ObjectionRaised,
     ObjectionSettled,
     OrderStatement,
     RaiseObjection,
+    ReissueInvoice,
     ReverseLevy,
     WithdrawObjection,
 )
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from .. import store as billing_store
+from ..invoicing import store as invoicing_store
 from ..period import day_of
 from ..persons import acting
 from . import levies, objection, recipient, store
 
-COMMANDS = (CertifyStatement, OrderStatement, RaiseObjection, DecideObjection, WithdrawObjection, ReverseLevy)
+COMMANDS = (
+    CertifyStatement,
+    OrderStatement,
+    RaiseObjection,
+    DecideObjection,
+    WithdrawObjection,
+    ReverseLevy,
+    ReissueInvoice,
+)
 
 Command = (
-    CertifyStatement | OrderStatement | RaiseObjection | DecideObjection | WithdrawObjection | ReverseLevy
+    CertifyStatement
+    | OrderStatement
+    | RaiseObjection
+    | DecideObjection
+    | WithdrawObjection
+    | ReverseLevy
+    | ReissueInvoice
 )
 
 
@@ -61,12 +78,12 @@ class Reviewing:
                 outcome = await self._order(tx, message, command, now)
             case RaiseObjection():
                 outcome = await self._raise(tx, message, command, now)
-            case DecideObjection():
-                outcome = await self._settle(tx, message, command, now)
-            case WithdrawObjection():
+            case DecideObjection() | WithdrawObjection():
                 outcome = await self._settle(tx, message, command, now)
             case ReverseLevy():
                 outcome = await self._reverse(tx, message, command, now)
+            case ReissueInvoice():
+                outcome = await self._reissue(tx, message, command, now)
         return refuse(message, outcome) if isinstance(outcome, Rejected) else outcome
 
     def _person(self, message: Incoming, claim: Claim, duty: Duty, now: dt.datetime) -> Person | Rejected:
@@ -176,6 +193,42 @@ class Reviewing:
             return reversal
         await store.save_reversal(tx, reversal, command.claim, now)
         return Outgoing(reversal.fact, cause=message, subject=command.levy_id)
+
+    # -- documents --------------------------------------------------------------------------------
+
+    async def _reissue(
+        self, tx: AsyncConnection, message: Incoming, command: ReissueInvoice, now: dt.datetime
+    ) -> Outgoing | Rejected:
+        person = self._person(message, command.claim, Duty.APPROVE, now)
+        if isinstance(person, Rejected):
+            return person
+        invoice = (await invoicing_store.named(tx, [command.number])).get(command.number)
+        head = invoice.head if invoice is not None else None
+        if (
+            invoice is None
+            or head is None
+            or message.sender not in {head.issuer, head.recipient, self._office}
+        ):
+            return rejected("unknown_invoice", "number", number=command.number)
+        if message.sender not in {head.issuer, self._office}:
+            return rejected("not_your_invoice", "number", number=command.number, issuer=head.issuer)
+        made = await invoicing_store.reissue(
+            tx, invoice, register=self._register, reason=command.reason, now=now
+        )
+        if isinstance(made, Rejected):
+            return made
+        taken_back, replacement = made
+        fact = InvoiceReissued(
+            number=command.number,
+            credit_note=taken_back.head.number,
+            replacement=replacement.head.number,
+            reason=command.reason,
+            reissued_by=person.id,
+            reissued_at=now,
+        )
+        await store.save_reissue(tx, fact, command.claim)
+        parties = {Audience.CONSUMER: head.recipient, Audience.PROVIDER: head.issuer}
+        return Outgoing(fact, cause=message, subject=fact.number, parties=parties)
 
 
 def _told(message: Incoming, fact: ObjectionRaised | ObjectionSettled) -> Outgoing:

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 from collections.abc import Collection
-from decimal import ROUND_HALF_UP, Decimal
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.bodies import Person
@@ -19,6 +18,7 @@ from allmende.schemas.statements import (
     WithdrawObjection,
 )
 
+from ..invoicing.tax import tax_on
 from ..period import day_of, first_day_of, last_day_of, period_with
 
 
@@ -79,15 +79,12 @@ class Credit:
 
 
 def gross(line: ChargeLine, net_cents: int) -> int:
-    """Add the VAT of a single line, or of a part of it, rounded once, half away from zero.
+    """Add the VAT of a single line, or of a part of it, rounded once.
 
     A document reckons its tax once on the sum of all lines of a treatment, so that the gross amounts of its
     lines may differ from it by at most half a cent for each line.
     """
-    if line.tax is None:
-        return net_cents
-    tax = Decimal(net_cents) * line.tax.rate_percent / 100
-    return net_cents + int(tax.quantize(Decimal(1), ROUND_HALF_UP))
+    return net_cents + (tax_on(net_cents, line.tax.rate_percent) if line.tax is not None else 0)
 
 
 def terms_of(line: ChargeLine, issued_on: dt.date, register: MemberRegister) -> ObjectionTerms:

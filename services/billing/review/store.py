@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from allmende.schemas.billing import ChargeLine, LevyCharged
 from allmende.schemas.claims import Claim
 from allmende.schemas.statements import (
+    InvoiceReissued,
     Objection,
     ObjectionRaised,
     ObjectionSettled,
@@ -314,10 +315,18 @@ _OF_LEVY = text("""
            (select count(*) from objection where levy_id = cast(:id as uuid) and state = 'raised')
 """)
 
+# A share that was held is charged by the line that took it up last.
 _LINES_OF_LEVY = text("""
-    select l.payer, l.document::text
-    from charge_line l join settlement s using (settlement_id)
-    where s.period = :period and l.document->>'levy_id' = :id and l.document->>'cause' = 'regular'
+    with recursive found as (
+        select l.settlement_id, l.line, l.payer, l.document, 0 as step
+        from charge_line l join settlement s using (settlement_id)
+        where s.period = :period and l.document->>'levy_id' = :id and l.document->>'cause' = 'regular'
+        union all
+        select l.settlement_id, l.line, l.payer, l.document, f.step + 1
+        from found f
+        join carried_line c on (c.from_settlement, c.from_line) = (f.settlement_id, f.line)
+        join charge_line l on (l.settlement_id, l.line) = (c.settlement_id, c.line))
+    select payer, document::text from found order by step
 """)
 
 _CREDITED = text("""
@@ -387,6 +396,21 @@ async def save_replacement(tx: AsyncConnection, replaces: str, levy_id: str) -> 
 
 def _json(lines: Sequence[ChargeLine]) -> str:
     return f"[{','.join(line.model_dump_json() for line in lines)}]"
+
+
+# -- documents ------------------------------------------------------------------------------------------
+
+_REISSUE = text("""
+    insert into invoice_reissue (number, credit_note, replacement, reissued_at, document, claim)
+    values (:number, :credit_note, :replacement, :now, cast(:document as json), cast(:claim as json))
+""")
+
+
+async def save_reissue(tx: AsyncConnection, fact: InvoiceReissued, claim: Claim) -> None:
+    """Keep who had a document issued again."""
+    about = {"number": fact.number, "credit_note": fact.credit_note, "replacement": fact.replacement}
+    about |= {"document": fact.model_dump_json(), "claim": claim.model_dump_json()}
+    await tx.execute(_REISSUE, {**about, "now": fact.reissued_at})
 
 
 # -- what the run of a period contains --------------------------------------------------------------------

@@ -118,12 +118,17 @@ create index invoice_of_settlement on invoice (settlement_id);
 
 -- A line is on one document, and again on those that take it back and replace it.
 create table invoice_line (
-    invoice_id    uuid   not null references invoice,
-    position      int    not null,
-    settlement_id uuid   not null,
-    line          int    not null,
-    net_cents     bigint not null,
-    document      json   not null,
+    invoice_id    uuid    not null references invoice,
+    position      int     not null,
+    settlement_id uuid    not null,
+    line          int     not null,
+    net_cents     bigint  not null,
+    category      text    not null,
+    rate_percent  numeric not null,
+    rule          text,
+    service_year  int     not null,
+    budget_item   text,
+    document      json    not null,
     primary key (invoice_id, position),
     foreign key (settlement_id, line) references charge_line
 );
@@ -134,11 +139,14 @@ GUARDS = """
 -- What a run consists of can be removed as long as the run is not issued.
 create function refuse_change_of_issued() returns trigger language plpgsql as $$
 begin
-    if exists (select from gone g join settlement s using (settlement_id) where s.state = 'issued') then
+    if (select state from settlement where settlement_id = old.settlement_id) = 'issued' then
         raise exception 'rows of % are never changed or removed once their run is issued', tg_table_name
             using errcode = 'restrict_violation';
     end if;
-    return null;
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    return new;
 end $$;
 
 -- A run goes forward only, by one step: it is drafted anew as its next revision, reviewed, or issued.
@@ -190,11 +198,10 @@ _NEVER_CHANGED = ("charge_line", "component_charge", "carried_line")
 def upgrade() -> None:
     migration.script(TABLES)
     migration.script(GUARDS)
-    deletes = [(table, "delete") for table in (*_NEVER_CHANGED, "run_alert")]
-    for table, change in (*deletes, ("run_alert", "update")):
+    for table in (*_NEVER_CHANGED, "run_alert"):
         op.execute(
-            f"create trigger {table}_stays_{change} after {change} on {table} "
-            "referencing old table as gone for each statement execute function refuse_change_of_issued()"
+            f"create trigger {table}_stays_once_issued before update or delete on {table} "
+            "for each row execute function refuse_change_of_issued()"
         )
     for table in _NEVER_CHANGED:
         op.execute(

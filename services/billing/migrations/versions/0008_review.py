@@ -1,4 +1,4 @@
-"""The recipient's side of statements, objections, levies that are taken back and billed again.
+"""The recipient's side of statements, objections, levies and documents that are taken back and made anew.
 
 Revision ID: 0008
 """
@@ -88,6 +88,16 @@ create table levy_replacement (
     levy_id  uuid not null unique references levy
 );
 
+-- Who had a document issued again, and by which documents.
+create table invoice_reissue (
+    number      text        primary key references invoice (number),
+    credit_note text        not null unique references invoice (number),
+    replacement text        not null unique references invoice (number),
+    reissued_at timestamptz not null,
+    document    json        not null,
+    claim       json        not null
+);
+
 -- What of a line need not be paid: all that is disputed with suspensive effect, and what is credited until
 -- the run that credits it is issued.
 create view disputed_line as
@@ -102,7 +112,7 @@ group by 1, 2, 3, 4;
 create view statement_paid as select statement_id, 0::bigint as paid_cents from statement where false;
 """
 
-_APPEND_ONLY = ("levy_reversal", "levy_replacement")
+_APPEND_ONLY = ("levy_reversal", "levy_replacement", "invoice_reissue")
 
 
 def upgrade() -> None:
