@@ -48,6 +48,47 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no statement for {member} in the period {period}.",
     ),
     "not_yours": ("Die Abrechnung von {member} ist nicht Ihre.", "The statement of {member} is not yours."),
+    # documents
+    "no_body": (
+        "Zu {member} steht keine Körperschaft im Register.",
+        "The register has no legal body of {member}.",
+    ),
+    "no_leitweg_id": (
+        "Zu {member} steht keine Leitweg-ID im Register.",
+        "The register has no Leitweg-ID of {member}.",
+    ),
+    "leitweg_id_wrong": (
+        "Die Prüfziffern der Leitweg-ID {id} von {member} stimmen nicht.",
+        "The check digits of the Leitweg-ID {id} of {member} do not fit.",
+    ),
+    "iban_wrong": (
+        "Die Prüfziffern der IBAN von {member} stimmen nicht.",
+        "The check digits of the IBAN of {member} do not fit.",
+    ),
+    "no_tax_rule": (
+        "{member} hat nicht entschieden, wie die Position {line} umsatzsteuerlich zu behandeln ist.",
+        "{member} has not decided on the VAT treatment of the line {line}.",
+    ),
+    "no_tax_number": (
+        "Zu {member} steht weder Steuernummer noch USt-IdNr. im Register.",
+        "The register has neither a tax number nor a VAT id of {member}.",
+    ),
+    "unknown_document": (
+        "Ein Dokument {document} gibt es nicht.",
+        "There is no document {document}.",
+    ),
+    "document_not_made": (
+        "Das Dokument {document} ist noch nicht erstellt.",
+        "The document {document} is not made yet.",
+    ),
+    "document_impossible": (
+        "Das Dokument {document} konnte nicht erstellt werden: {reason}",
+        "The document {document} could not be made: {reason}",
+    ),
+    "no_such_part": (
+        "Das Dokument {document} hat keinen Teil {part}.",
+        "The document {document} has no part {part}.",
+    ),
     # catalogue
     "not_your_offering": (
         "Das Angebot {offering} gehört nicht zum Mitglied {member}.",
@@ -753,6 +794,56 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "duty_missing": (
         "{person} hat die Aufgabe {duty} nicht.",
         "{person} does not have the duty {duty}.",
+    ),
+    # netting, payments, account statements and reminders
+    "nothing_to_net": (
+        "Bis zum {day} ist nichts fällig, das noch zu zahlen oder zu verrechnen wäre.",
+        "Nothing that is still to be paid or offset is due by {day}.",
+    ),
+    "not_your_account": (
+        "Das Konto {iban} ist im Verzeichnis nicht das von {member}.",
+        "The register does not name {iban} as the account of {member}.",
+    ),
+    "bank_reference_unknown": (
+        "Der Umsatz nennt keine Referenz einer vereinbarten Zahlung.",
+        "The entry names no reference of an arranged payment.",
+    ),
+    "bank_reference_ambiguous": (
+        "Der Umsatz nennt mehrere Zahlungen: {references}.",
+        "The entry names several payments: {references}.",
+    ),
+    "bank_other_way": (
+        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; eine Rückgabe ist von Hand zu klären.",
+        "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
+    ),
+    "bank_overpaid": (
+        "Auf die Zahlung {reference} ging mehr ein, als offen war.",
+        "More came in on the payment {reference} than was open.",
+    ),
+    "bank_entry_differs": (
+        "Der Umsatz {entry} wurde mit einem anderen Betrag bereits gebucht.",
+        "The entry {entry} was booked before with another amount.",
+    ),
+    "bank_entry_in_future": (
+        "Der Buchungstag {day} liegt in der Zukunft.",
+        "The day of booking, {day}, lies in the future.",
+    ),
+    "nothing_to_pay": ("Es ist keine Zahlung offen.", "No payment is open."),
+    "not_your_payments": (
+        "Offene Posten und Zahlungen von {member} sind nicht Ihre.",
+        "Open items and payments of {member} are not yours.",
+    ),
+    "reminder_in_future": (
+        "Gemahnt wird nicht zum {day}: der Tag liegt in der Zukunft.",
+        "Nobody is reminded as of {day}: that day lies in the future.",
+    ),
+    "late_charge_held": (
+        "Der Verspätungszuschlag kann nicht berechnet werden: {reason}",
+        "The late charge cannot be worked out: {reason}",
+    ),
+    "late_charge_not_euro": (
+        "Der Verspätungszuschlag rechnet in {currency}, nicht in Euro und Cent.",
+        "The late charge reckons in {currency}, not in euro and cents.",
     ),
     "number_too_long": (
         "Der Schritt {step} ergibt eine Zahl mit mehr als 150 Stellen.",

@@ -18,6 +18,7 @@ from allmende.schemas.rejections import Rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
+from .payments.handlers import Paying
 from .pools.handlers import Pooling
 from .review import levies
 from .review import store as review_store
@@ -40,6 +41,7 @@ class BillingHandler:
         self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
+        self._paying = Paying(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -58,6 +60,7 @@ class BillingHandler:
                 facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
+        facts += await self._paying.take(tx, messages, now)
         return facts
 
     async def tick(

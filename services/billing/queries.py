@@ -6,6 +6,7 @@ from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
 from .ledger import queries as ledger
+from .payments import queries as payments
 from .pools import queries as pools
 from .review import queries as review
 from .settlement import queries as settlement
@@ -19,5 +20,6 @@ def answers(register: MemberRegister) -> Mapping[str, Answer]:
         **ledger.ANSWERS,
         **settlement.ANSWERS,
         **review.ANSWERS,
+        **payments.ANSWERS,
         **pools.answers(register),
     }
