@@ -15,6 +15,7 @@ from allmende.schemas.statements import (
     Objection,
     ObjectionRaised,
     ObjectionSettled,
+    ObjectionState,
     StatementCertified,
     StatementOrdered,
     StatementProgress,
@@ -158,6 +159,11 @@ _CHARGED_OF = text(f"""
         select settlement_id, line from objection where objection_id = cast(:id as uuid))
 """)
 
+_LATEST = text("""
+    select o.objection_id::text, o.state from objection o
+    where o.period = :period and o.line = :line order by o.number desc limit 1
+""")
+
 _RAISE = text("""
     insert into objection (objection_id, settlement_id, line, period, payer, payee, levy_id, gross_cents,
                            suspends, raised, raise_claim)
@@ -198,6 +204,16 @@ async def charged(tx: AsyncConnection, period: str, line: int) -> Charged | None
     await tx.execute(_LOCK_LEVY, about)
     row = (await tx.execute(_CHARGED_LINE, about)).first()
     return _charged(row) if row is not None else None
+
+
+async def objected(
+    connection: AsyncConnection, period: str, line: int
+) -> tuple[Charged | None, tuple[str, ObjectionState] | None]:
+    """Read a line of the run of a period, and the id and state of the last objection to it."""
+    about = {"period": period, "line": line}
+    row = (await connection.execute(_CHARGED_LINE, about)).first()
+    last = (await connection.execute(_LATEST, about)).first()
+    return _charged(row) if row is not None else None, (last[0], last[1]) if last is not None else None
 
 
 def _charged(row: Row[Any]) -> Charged:

@@ -279,6 +279,16 @@ async def test_steps_of_objections_that_do_not_fit_are_refused(billing: Desk) ->
     assert await disputed(billing) == {}, "a line whose objection is dismissed is due"
 
 
+async def test_the_last_objection_to_a_line_is_read_with_it(billing: Desk) -> None:
+    await billing.take(OBJECT, by("desy/anna", withdrawing(10), 11), by("desy/anna", objecting(1), 12))
+    async with billing.engine.connect() as connection:
+        charged, last = await store.objected(connection, "2026-04", 1)
+        assert charged is not None
+        assert (charged.disputed, last) == (True, (uid(12), "raised"))
+        assert (await store.objected(connection, "2026-04", 2))[1] is None
+        assert await store.objected(connection, "2026-04", 99) == (None, None)
+
+
 async def test_too_late_is_refused(billing: Desk) -> None:
     billing.now = NOW + dt.timedelta(days=30)
     assert codes(await billing.take(OBJECT)) == ["ObjectionRaised"]
