@@ -26,7 +26,7 @@ from allmende.schemas.money import euro
 from allmende.schemas.settlements import DraftSettlement
 from allmende.schemas.statements import LevyReversed
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.review import store
+from allmende.services.billing.review import reversals, store
 
 MARCH_2029 = dt.datetime(2029, 4, 2, 8, tzinfo=dt.UTC)
 MEMBERS = tuple(f"m{number:02d}" for number in range(1, 26))
@@ -186,11 +186,12 @@ async def test_without_its_lock_a_levy_is_disputed_while_it_is_taken_back(
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await levied(desk)
-    for name, lock in (("_LOCK_LEVY", "for share"), ("_LOCK_ONE_LEVY", "for update")):
-        statement = str(getattr(store, name))
+    locks = ((store, "_LOCK_LEVY", "for share"), (reversals, "_LOCK_ONE_LEVY", "for update"))
+    for module, name, lock in locks:
+        statement = str(getattr(module, name))
         assert lock in statement
-        monkeypatch.setattr(store, name, text(statement.replace(lock, "")))
-    load, decided, go_on = store.lock_levy, asyncio.Event(), asyncio.Event()
+        monkeypatch.setattr(module, name, text(statement.replace(lock, "")))
+    load, decided, go_on = reversals.lock_levy, asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object) -> object:
         found = await load(*arguments)  # type: ignore[arg-type]
@@ -198,7 +199,7 @@ async def test_without_its_lock_a_levy_is_disputed_while_it_is_taken_back(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr(store, "lock_levy", hesitating)
+    monkeypatch.setattr(reversals, "lock_levy", hesitating)
     task = asyncio.create_task(first.take(by("office/anna", reversing(1), 10)))
     await decided.wait()
     objected = await second.take(by("desy/anna", objecting(1), 11))
