@@ -1,4 +1,4 @@
-"""Closing a month: rating beside the plain SQL aggregation of the same records, then the run's draft and issue.
+"""Closing a month: rating beside the plain SQL aggregation of the same records, draft and issue of the run.
 
 Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
 """

@@ -27,9 +27,9 @@ from .. import store as billing_store
 from ..invoicing import budget, tax
 from ..invoicing import store as invoicing_store
 from ..invoicing.invoice import invoices_of
+from ..payments import store as payments_store
 from ..period import day_of, last_day_of
 from ..persons import acting
-from ..payments import store as payments_store
 from ..pools import store as pools_store
 from ..rating import store as rating_store
 from ..review import store as review_store
@@ -253,7 +253,7 @@ class Settling:
             found,
             lines,
             held,
-            statements.obligations_of(invoices, self._register, found.period),
+            statements.obligations_of(invoices, self._register, found.period, final=True),
             self._parties,
             usage_records=await runs.usage_records(tx, found.settlement_id),
             approved_by=person.id,
