@@ -6,8 +6,6 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
-import xlsxwriter
-
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.money import plain
 
@@ -107,6 +105,8 @@ def xlsx_of(lines: Iterable[ChargeLine], language: Language = "de", *, made_at: 
         language: of the heads and explanations.
         made_at: stands in the file as the moment of its creation.
     """
+    import xlsxwriter  # noqa: PLC0415 - whoever writes CSV does not need it
+
     file = io.BytesIO()
     book = xlsxwriter.Workbook(
         file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}

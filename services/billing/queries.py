@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
+from .documents import queries as documents
 from .ledger import queries as ledger
 from .pools import queries as pools
 from .settlement import queries as settlement
@@ -13,4 +14,10 @@ from .usage import queries as usage
 
 def answers(register: MemberRegister) -> Mapping[str, Answer]:
     """What answers each question, by the name of the query."""
-    return {**usage.ANSWERS, **ledger.ANSWERS, **settlement.ANSWERS, **pools.answers(register)}
+    return {
+        **usage.ANSWERS,
+        **ledger.ANSWERS,
+        **settlement.ANSWERS,
+        **documents.ANSWERS,
+        **pools.answers(register),
+    }
