@@ -30,7 +30,7 @@ from ..rating.metering import (
 from ..rating.rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile, unmeasured
 from ..usage import store as usage_store
 from ..usage.handlers import Recording
-from . import statements, store
+from . import alerts, statements, store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +89,8 @@ class Closing:
             for statement in closing.statements
         ]
         told = Outgoing(closing.settlement, cause=message, subject=period)
-        alerts = [*_alerts(used.held), *(_alert(each, period) for each in held)]
-        return [*refusals, *alerts, *issued, told]
+        found = [*alerts.of_usage(used.held), *alerts.of_dues(held, period)]
+        return [*refusals, *map(_to_provider, found), *issued, told]
 
     async def _flat_lines(
         self, tx: AsyncConnection, period: str
@@ -113,45 +113,9 @@ class Closing:
         return lines, [held for _, done in reckoned for held in done.held]
 
 
-def _alert(held: reckoning.HeldDue, period: str) -> Outgoing:
-    """Tell the provider and the office of a flat charge that is held."""
-    confirmed = held.booking.confirmed
-    title, label = held.due.component.title, held.due.charged_for
-    german, english = held.reason.sentences
-    return Outgoing(
-        AlertRaised(
-            kind="charge_held",
-            provider=confirmed.provider,
-            booking_id=confirmed.booking_id,
-            period=period,
-            records=0,
-            message_de=f"{title}, {label}: {german}",
-            message_en=f"{title}, {label}: {english}",
-        ),
-        subject=confirmed.booking_id,
-        parties={Audience.PROVIDER: confirmed.provider},
-    )
-
-
-def _alerts(held: Iterable[HeldUsage]) -> list[Outgoing]:
-    """Tell the provider and the office of usage that is held."""
-    return [
-        Outgoing(
-            AlertRaised(
-                kind="usage_unknown_meter" if each.reason.code == "unknown_meter" else "usage_unpriced",
-                provider=each.rated.provider,
-                booking_id=each.rated.booking_id,
-                meter=each.meter,
-                period=each.span.last_period,
-                records=each.records,
-                message_de=each.reason.sentences[0],
-                message_en=each.reason.sentences[1],
-            ),
-            subject=each.rated.booking_id,
-            parties={Audience.PROVIDER: each.rated.provider},
-        )
-        for each in held
-    ]
+def _to_provider(alert: AlertRaised) -> Outgoing:
+    """Tell the provider and the office."""
+    return Outgoing(alert, subject=alert.booking_id, parties={Audience.PROVIDER: alert.provider})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -314,5 +278,6 @@ async def charge_usage(
         standing = await store.standing_for(tx, shared, span.label)
         lines += reconcile(rated, standing)
         held += rated.held
-    await usage_store.mark_late(tx, [(each.rated.booking_id, each.span.last_period) for each in held], now)
+    waiting = {(each.rated.booking_id, each.span.last_period) for each in held}
+    await usage_store.mark_late(tx, sorted(waiting), now)
     return UsageCharged(tuple(lines), records, tuple(held))
