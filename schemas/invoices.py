@@ -23,10 +23,14 @@ PaymentReference = Annotated[str, StringConstraints(pattern=r"^RF[0-9]{2}[A-Z0-9
 
 
 class InvoiceParty(Contract):
-    """One side of a document, as the register had it when it was issued."""
+    """One side of a document, as the register had it when it was issued.
+
+    Attributes:
+        body: without its rules and budget items; null where the register had none, so that no file is made.
+    """
 
     member: MemberId
-    body: Body
+    body: Body | None
     tax_status: TaxStatus | None
 
 
@@ -59,13 +63,18 @@ class InvoiceLine(Contract):
 
 
 class TaxSubtotal(Contract):
-    """All lines of one VAT treatment (BG-23); the tax is reckoned once on their sum."""
+    """All lines of one category and rate (BG-23); the tax is reckoned once on their sum.
+
+    Attributes:
+        code: null where its lines have several, or none.
+        reason_de: of all its treatments, each once; null where the issuer has decided on nothing.
+    """
 
     category: TaxCategory
     rate_percent: ExactDecimal
     code: str | None
-    reason_de: Line | None
-    reason_en: Line | None
+    reason_de: str | None
+    reason_en: str | None
     net_cents: Cents
     tax_cents: Cents
 
@@ -81,9 +90,11 @@ class InvoiceHead(Contract):
     """A document without its lines.
 
     Attributes:
-        kind: a credit note takes an invoice or a notice back; its amounts are negative here.
+        kind: charges are an invoice, or a credit note where they come to less than nothing; levies are a
+            notice. A credit note also takes an invoice or a notice back, and an invoice a credit note. The
+            amounts of a credit note are negative here.
         gross_cents: what the recipient owes the issuer by it.
-        keep_until: when it may be destroyed at the earliest (§ 147 Abs. 3, 4 AO: eight years after the year).
+        keep_until: the last day on which it must be kept (§ 147 Abs. 3, 4 AO: eight years after the year).
     """
 
     invoice_id: Uuid
