@@ -312,6 +312,7 @@ class Examples:
             next_after=1,
             objection_id=OBJECTION_ID,
             objection_state="raised",
+            objection_until=DUE_ON,
         )
 
     def treatment(self) -> TaxTreatment:
