@@ -36,7 +36,7 @@ from allmende.servicekit.testing import Sandbox
 from allmende.services.billing import store
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.rating import store as rating_store
-from allmende.services.billing.settlement.handlers import charge_usage
+from allmende.services.billing.settlement.collecting import charge_usage
 from bench.market import names, servers
 
 RECORDS = int(os.environ.get("ALLMENDE_BENCH_RECORDS", "3000000"))

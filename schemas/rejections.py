@@ -366,6 +366,59 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Zeitraum {period} ist noch nicht zu Ende.",
         "The period {period} is not over yet.",
     ),
+    # settlement runs
+    "no_run": (
+        "Für den Zeitraum {period} gibt es keinen Abrechnungslauf.",
+        "There is no settlement run of the period {period}.",
+    ),
+    "another_run_open": (
+        "Der Lauf {period} ist noch nicht festgeschrieben; auf ihm baut jeder weitere auf.",
+        "The run {period} is not issued yet; every further one builds on it.",
+    ),
+    "redraft_without_reason": (
+        "Der Lauf {period} ist bereits geprüft; ein neuer Entwurf braucht eine Begründung.",
+        "The run {period} has been reviewed; drafting it anew needs a reason.",
+    ),
+    "run_issued": (
+        "Der Lauf {period} ist festgeschrieben.",
+        "The run {period} is issued.",
+    ),
+    "run_revision_changed": (
+        "Der Lauf {period} liegt als Entwurf {revision} vor, genannt ist {named}.",
+        "The run {period} stands as draft {revision}, named is {named}.",
+    ),
+    "run_in_grace": (
+        "Der Lauf {period} nimmt bis {until} noch Nachzügler auf und kann erst dann geprüft werden.",
+        "The run {period} takes stragglers until {until} and can be reviewed only then.",
+    ),
+    "run_reviewed": (
+        "Der Lauf {period} ist bereits geprüft.",
+        "The run {period} has been reviewed already.",
+    ),
+    "run_not_reviewed": (
+        "Der Lauf {period} ist noch nicht geprüft.",
+        "The run {period} has not been reviewed yet.",
+    ),
+    "same_person": (
+        "Es geben zwei Personen frei; {person} hat bereits geprüft oder seither über Hinweise entschieden.",
+        "It takes two people; {person} has reviewed or has decided on alerts since.",
+    ),
+    "alerts_open": (
+        "Über {count} Hinweise des Laufs {period} ist noch nicht entschieden.",
+        "{count} alerts of the run {period} are not decided on yet.",
+    ),
+    "unknown_alert": (
+        "Einen Hinweis {alert} hat der Lauf {period} nicht.",
+        "The run {period} has no alert {alert}.",
+    ),
+    "nothing_to_release": (
+        "Zum Hinweis {alert} gibt es keine Position; er kann nur zurückgestellt werden.",
+        "The alert {alert} has no line; it can only be held.",
+    ),
+    "unknown_line": (
+        "Eine Position {line} gibt es in dieser Abrechnung nicht.",
+        "There is no line {line} in this statement.",
+    ),
     "entry_without_postings": (
         "Ein Buchungssatz hat mindestens zwei Seiten.",
         "An entry has two sides at least.",

@@ -1,4 +1,4 @@
-"""A batch of bookings, usage reports, levies and closings in, one set of writes, facts out."""
+"""A batch of bookings, usage reports, levies and steps of runs in, one set of writes, facts out."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import (
     ChargeLevy,
-    CloseSettlement,
     ReportUsage,
     SettleClarification,
 )
@@ -22,7 +21,7 @@ from . import store
 from .pools.handlers import Pooling
 from .settlement import levy
 from .settlement import store as settlement_store
-from .settlement.handlers import Closing
+from .settlement.handlers import Settling
 from .usage.handlers import Recording
 
 
@@ -36,12 +35,12 @@ class BillingHandler:
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
         self._pooling = Pooling(self._office, self._lands)
-        self._closing = Closing(self._office, sorted(self._lands), self._recording)
+        self._settling = Settling(register, self._recording)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
-        """Bookings first, closings last: within a batch, what belongs to a period gets into it."""
+        """Bookings first, settlement runs last: within a batch, what belongs to a period gets into it."""
         reports = [message for message in messages if isinstance(message.data, ReportUsage)]
         facts = await self._learn(tx, [message.data for message in messages], now)
         facts += await self._recording.record(tx, reports, now) if reports else []
@@ -52,9 +51,7 @@ class BillingHandler:
             if isinstance(message.data, ChargeLevy):
                 facts.append(await self._charge_levy(tx, message, message.data, now))
         facts += await self._pooling.take(tx, messages, now)
-        for message in messages:
-            if isinstance(message.data, CloseSettlement):
-                facts += await self._closing.close(tx, message, message.data.period, now)
+        facts += await self._settling.take(tx, messages, now)
         return facts
 
     async def tick(

@@ -264,7 +264,7 @@ async def lock_period(tx: AsyncConnection, period: str) -> bool:
 
 
 async def close_period(tx: AsyncConnection, period: str, now: dt.datetime) -> None:
-    """Close a period for good."""
+    """Mark a period as collected: what comes after that is late."""
     await tx.execute(_CLOSE_PERIOD, {"period": period, "now": now})
 
 

@@ -57,8 +57,12 @@ class Obligation:
     """What one party owes another for one kind of thing in one period.
 
     Attributes:
-        amount_cents: negative where credits outweigh charges.
+        amount_cents: net; negative where credits outweigh charges.
         lines: how many charge lines it sums up.
+        tax_cents: VAT on it, which the payee owes the tax office.
+        deducts_tax: whether the payer has it back from there (Vorsteuer).
+        number: of the document that charges it, if there is one.
+        due_on: when it is to be paid.
     """
 
     kind: str
@@ -66,6 +70,15 @@ class Obligation:
     payee: str
     amount_cents: int
     lines: int
+    tax_cents: int = 0
+    deducts_tax: bool = False
+    number: str | None = None
+    due_on: dt.date | None = None
+
+    @property
+    def gross_cents(self) -> int:
+        """What is to be paid."""
+        return self.amount_cents + self.tax_cents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,8 +152,8 @@ def entries_of(period: str, obligations: Iterable[Obligation]) -> list[Entry]:
     Raises:
         ValueError: no accounts are known for an obligation of its kind.
     """
-    ordered = sorted(obligations, key=lambda o: (o.kind, o.payer, o.payee, o.amount_cents))
-    return [_entry_of(period, each) for each in ordered if each.amount_cents]
+    ordered = sorted(obligations, key=lambda o: (o.kind, o.payer, o.payee, o.number or "", o.amount_cents))
+    return [_entry_of(period, each) for each in ordered if each.amount_cents or each.tax_cents]
 
 
 def _entry_of(period: str, obligation: Obligation) -> Entry:
@@ -148,18 +161,26 @@ def _entry_of(period: str, obligation: Obligation) -> Entry:
     if kind is None:
         known = ", ".join(KINDS)
         raise ValueError(f"no accounts are known for an obligation of kind {obligation.kind!r}, only {known}")
-    payer, payee, cents = obligation.payer, obligation.payee, obligation.amount_cents
+    payer, payee = obligation.payer, obligation.payee
+    net, tax, gross = obligation.amount_cents, obligation.tax_cents, obligation.gross_cents
+    spent = (
+        f"{payer}:forderungen:vorsteuer" if obligation.deducts_tax else f"{payer}:aufwendungen:umsatzsteuer"
+    )
+    sides = (
+        (_account(payer, kind.payer, payee), net),
+        (spent, tax),
+        (_account(payer, "verbindlichkeiten", payee), -gross),
+        (_account(payee, "forderungen", payer), gross),
+        (_account(payee, kind.payee, payer), -net),
+        (f"{payee}:verbindlichkeiten:umsatzsteuer", -tax),
+    )
+    document = f", {obligation.number}" if obligation.number else ""
     return Entry(
         date=last_day_of(period),
         kind=obligation.kind,
-        narration=f"{kind.noun} {period}: {payer} an {payee}",
+        narration=f"{kind.noun} {period}{document}: {payer} an {payee}",
         reference=f"{period}/{obligation.kind}/{payer}/{payee}",
-        postings=(
-            Posting(_account(payer, kind.payer, payee), cents),
-            Posting(_account(payer, "verbindlichkeiten", payee), -cents),
-            Posting(_account(payee, "forderungen", payer), cents),
-            Posting(_account(payee, kind.payee, payer), -cents),
-        ),
+        postings=tuple(Posting(account, cents) for account, cents in sides if cents),
     )
 
 

@@ -47,7 +47,7 @@ _MOVE_SERIES = text("""
 
 _CLOSED = text("""
     select period from accounting_period
-    where closed_at is not null and period = any(cast(:periods as text[]))
+    where issued_at is not null and period = any(cast(:periods as text[]))
 """)
 
 _REVERSED = text("""
@@ -114,7 +114,7 @@ _CHAIN = text(f"""
 async def save(
     tx: AsyncConnection, settlement_id: str, entries: Sequence[Entry], now: dt.datetime
 ) -> tuple[JournalEntry, ...]:
-    """Post what a closing leaves behind, before its period is marked as closed.
+    """Post what a run leaves behind, before its period is marked as issued.
 
     Raises:
         ValueError: the rules refuse an entry; the closing made it wrongly, so nothing of it may stand.

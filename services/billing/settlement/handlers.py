@@ -1,283 +1,276 @@
-"""Closing a period: everything it charges is found, rated, stated, netted and posted in one transaction."""
+"""Steps of settlement runs: drafted, decided on, reviewed, approved. Each is one transaction."""
 
-import dataclasses
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from allmende.schemas.billing import AlertRaised, ChargeLine
+from allmende.schemas.billing import ChargeLine
+from allmende.schemas.bodies import Duty, Person
+from allmende.schemas.claims import Claim, Signable
+from allmende.schemas.permissions import Role
+from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
+from allmende.schemas.rejections import Rejected
+from allmende.schemas.settlements import (
+    AlertsSettled,
+    ApproveSettlement,
+    DraftSettlement,
+    ReviewSettlement,
+    RunAlert,
+    SettleAlerts,
+    SettlementReviewed,
+)
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from .. import store as billing_store
+from ..invoicing import budget, tax
+from ..invoicing import store as invoicing_store
+from ..invoicing.invoice import invoices_of
+from ..period import day_of, last_day_of
+from ..persons import acting
 from ..pools import store as pools_store
-from ..rating import charge, reckoning
 from ..rating import store as rating_store
-from ..rating.allowance import with_allowances
-from ..rating.metering import (
-    Reading,
-    Span,
-    Sum,
-    Unmeasured,
-    plan,
-    span_named,
-    span_with,
-    spans_ending,
-    spans_rated,
-)
-from ..rating.rerating import FlatAmounts, HeldUsage, RatedUsage, rate, reconcile, unmeasured
-from ..usage import store as usage_store
 from ..usage.handlers import Recording
-from . import alerts, statements, store
+from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
+from .run import Run
+from .run_alerts import Carried
+from .statements import Parties
+
+COMMANDS = (DraftSettlement, SettleAlerts, ReviewSettlement, ApproveSettlement)
 
 
-@dataclasses.dataclass(frozen=True)
-class UsageCharged:
-    """What a closing charges for usage.
+class Settling:
+    """Takes runs from step to step. What it remembers between them are tariffs, which never change."""
 
-    Attributes:
-        records: of the closed month, how many were counted.
-        held: what has no price.
-    """
-
-    lines: tuple[ChargeLine, ...]
-    records: int
-    held: tuple[HeldUsage, ...]
-
-
-class Closing:
-    """Closes periods. What it remembers between closings are tariffs, which never change."""
-
-    def __init__(self, office: str, members: Sequence[str], recording: Recording) -> None:
-        self._office = office
-        self._members = members
+    def __init__(self, register: MemberRegister, recording: Recording) -> None:
+        self._register = register
+        members = sorted(each.id for each in register.members if each.role is not Role.OFFICE)
+        self._parties = Parties(members, register.office.id)
         self._recording = recording
         self._tariffs = rating_store.Tariffs()
 
-    async def close(
-        self, tx: AsyncConnection, message: Incoming, period: str, now: dt.datetime
+    async def take(
+        self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
     ) -> list[Outgoing]:
-        """Close a period, or refuse to."""
+        """Decide commands in the order in which they came."""
+        facts: list[Outgoing] = []
+        for message in messages:
+            if not isinstance(message.data, COMMANDS):
+                continue
+            await runs.serialize(tx)
+            outcome = await self._step(tx, message, now)
+            facts += [refuse(message, outcome)] if isinstance(outcome, Rejected) else outcome
+        return facts
+
+    async def _step(
+        self, tx: AsyncConnection, message: Incoming, now: dt.datetime
+    ) -> list[Outgoing] | Rejected:
+        match message.data:
+            case DraftSettlement() as command:
+                return await self._draft(tx, message, command, now)
+            case SettleAlerts() as command:
+                return await self._decide(tx, message, command, now)
+            case ReviewSettlement() as command:
+                return await self._review(tx, message, command, now)
+            case ApproveSettlement() as command:
+                return await self._approve(tx, message, command, now)
+            case other:
+                raise TypeError(f"{type(other).__name__} is no step of a run")
+
+    def _acting(self, message: Incoming, claim: Claim, duty: Duty, now: dt.datetime) -> Person | Rejected:
+        signable = Signable(message.sender, message.message.name, message.id, message.data)
+        return acting(self._register, signable, claim, duty, day_of(now))
+
+    # -- drafting ---------------------------------------------------------------------------------
+
+    async def _draft(
+        self, tx: AsyncConnection, message: Incoming, command: DraftSettlement, now: dt.datetime
+    ) -> list[Outgoing] | Rejected:
+        """Collect a period, or undo its draft and collect it again."""
+        period = command.period
+        # Whoever adds to the period waits from here on, and then finds it collected.
         closed = await billing_store.lock_period(tx, period)
-        refusal = statements.refuse_closing(period, closed=closed, now=now)
+        before = await runs.find(tx, period)
+        refusal = run.refuse_draft(
+            command, before, closed=closed, open_period=await runs.open_period(tx), now=now
+        )
         if refusal is not None:
-            return [refuse(message, refusal)]
+            return refusal
+        if before is not None:
+            await runs.undo(tx, before)
         refusals = await self._recording.before_closing(tx, period, now)
-        flat, held = await self._flat_lines(tx, period)
-        used = await charge_usage(tx, self._tariffs, period, flat, now)
-        closing = statements.close(
-            message.id,
-            period,
-            members=self._members,
-            clearing_house=self._office,
+        flat, dues = await collecting.flat_lines(tx, period)
+        used = await collecting.charge_usage(tx, self._tariffs, period, flat, now)
+        levies = await store.levies_of(tx, period)
+        fresh = [
+            *used.lines,
+            *flat,
+            *await pools_store.lines_of(tx, period),
+            *(line for each in levies for line in levy.lines_of(each, self._parties.clearing_house)),
+        ]
+        lines, carried = _numbered(fresh, await runs.to_carry(tx))
+        lines, found = await self._treated(tx, period, lines, carried)
+        raised = [*alerts.of_usage(used.held), *alerts.of_dues(dues, period)]
+        found = run_alerts.numbered([*found, *run_alerts.of_unpriced(raised)])
+        held = {each.line for each in found if each.line is not None}
+        drafted = Run(
+            settlement_id=before.settlement_id if before is not None else message.id,
+            period=period,
+            state="draft",
+            revision=before.revision + 1 if before is not None else 1,
+            drafted_first=before.drafted_first if before is not None else now,
+            grace_until=run.grace_until(period, self._register.rules_on(last_day_of(period))),
+        )
+        day = day_of(now)
+        charged = [line for line in lines if line.line not in held]
+        rules = self._register.rules_on(day)
+        invoices = invoices_of(drafted.settlement_id, period, charged, self._register, rules, day)
+        told = statements.draft(
+            drafted,
+            lines,
+            held,
+            statements.obligations_of(invoices, self._register, period),
+            self._parties,
             usage_records=used.records,
-            charges=[*used.lines, *flat, *await pools_store.lines_of(tx, period)],
-            levies=await store.levies_of(tx, period),
+            late_records=await runs.late_records(tx, drafted) if before is not None else 0,
+            alerts=len(found),
             now=now,
         )
-        await store.save(tx, closing)
+        await runs.save_draft(tx, drafted, told, command.reason)
+        await store.save_lines(tx, drafted.settlement_id, lines, carried)
+        await runs.save_carried(tx, drafted.settlement_id, carried)
+        await runs.save_alerts(tx, drafted.settlement_id, found)
         await billing_store.close_period(tx, period, now)
-        issued = [
-            Outgoing(
-                statement,
-                cause=message,
-                subject=statement.number,
-                parties={Audience.MEMBER: statement.member},
-            )
-            for statement in closing.statements
+        to_providers = [
+            Outgoing(each, subject=each.booking_id, parties={Audience.PROVIDER: each.provider})
+            for each in raised
         ]
-        told = Outgoing(closing.settlement, cause=message, subject=period)
-        found = [*alerts.of_usage(used.held), *alerts.of_dues(held, period)]
-        return [*refusals, *map(_to_provider, found), *issued, told]
+        return [*refusals, *to_providers, Outgoing(told, cause=message, subject=period)]
 
-    async def _flat_lines(
-        self, tx: AsyncConnection, period: str
-    ) -> tuple[list[ChargeLine], list[reckoning.HeldDue]]:
-        """Find what bookings are charged and credited beside usage, and note that they are."""
-        found = await billing_store.lock_open(tx, period)
-        standing = await store.standing(tx, {each.id: each.since for each in found})
-        reckoned = [
-            (each, reckoning.reckon(each.booking, standing[each.id], since=each.since, period=period))
-            for each in found
-        ]
-        lines = [line for _, done in reckoned for line in done.lines]
-        await billing_store.save_open_from(
-            tx, {each.id: done.open_from(each.booking, period) for each, done in reckoned}
+    async def _treated(
+        self, tx: AsyncConnection, period: str, lines: Sequence[ChargeLine], carried: Mapping[int, Carried]
+    ) -> tuple[list[ChargeLine], list[RunAlert]]:
+        """Decide on VAT and budget items of lines, and find what somebody has to decide on."""
+        again = {number - 1: each for number, each in carried.items()}
+        treated, undecided = tax.treated(lines, self._register)
+        back = run_alerts.balanced(lines, again)
+        for place, standing in back.items():
+            treated[place] = treated[place].model_copy(update={"tax": treated[standing].tax})
+        booked = budget.booked(treated, self._register)
+        spent = await invoicing_store.spent_in(tx, int(period[:4]), self._register)
+        rule = self._register.rules_on(last_day_of(period)).jump
+        previous = await runs.previous(tx, period) if rule is not None else {}
+        settled = {*back, *back.values()}
+        found = run_alerts.of_lines(
+            booked,
+            carried={place: each for place, each in again.items() if place not in settled},
+            undecided=undecided,
+            overruns=budget.overruns(booked, spent, self._register),
+            unusual=run_alerts.jumps(booked, previous, rule, without=again),
         )
-        owed = await billing_store.charge_compensations(tx, period)
-        credits_ = await billing_store.give_credits(tx, period)
-        lines += [charge.of_compensation(change, period) for change in owed]
-        lines += [charge.of_breach(breach, period) for breach in credits_]
-        return lines, [held for _, done in reckoned for held in done.held]
+        return booked, found
 
+    # -- deciding, reviewing ----------------------------------------------------------------------
 
-def _to_provider(alert: AlertRaised) -> Outgoing:
-    """Tell the provider and the office."""
-    return Outgoing(alert, subject=alert.booking_id, parties={Audience.PROVIDER: alert.provider})
+    async def _decide(
+        self, tx: AsyncConnection, message: Incoming, command: SettleAlerts, now: dt.datetime
+    ) -> list[Outgoing] | Rejected:
+        found = await runs.find(tx, command.period)
+        named = await runs.alerts_named(tx, found.settlement_id, command.alerts) if found else {}
+        refusal = run.refuse_decision(command, found, named)
+        if refusal is not None or found is None:
+            return refusal or run.no_run(command.period)
+        person = self._acting(message, command.claim, Duty.REVIEW, now)
+        if isinstance(person, Rejected):
+            return person
+        left = await runs.decide(
+            tx, found, command.alerts, command.decision, command.reason, command.claim, now
+        )
+        told = AlertsSettled(
+            settlement_id=found.settlement_id,
+            period=found.period,
+            alerts=command.alerts,
+            decision=command.decision,
+            person=person.id,
+            reason=command.reason,
+            open=left,
+        )
+        return [Outgoing(told, cause=message, subject=found.period)]
 
+    async def _review(
+        self, tx: AsyncConnection, message: Incoming, command: ReviewSettlement, now: dt.datetime
+    ) -> list[Outgoing] | Rejected:
+        found = await runs.find(tx, command.period)
+        refusal = run.refuse_review(command, found, now)
+        if refusal is not None or found is None:
+            return refusal or run.no_run(command.period)
+        person = self._acting(message, command.claim, Duty.REVIEW, now)
+        if isinstance(person, Rejected):
+            return person
+        await runs.review(tx, found, command.claim, now)
+        told = SettlementReviewed(
+            settlement_id=found.settlement_id,
+            period=found.period,
+            revision=found.revision,
+            reviewed_by=person.id,
+            reviewed_at=now,
+        )
+        return [Outgoing(told, cause=message, subject=found.period)]
 
-@dataclasses.dataclass(frozen=True)
-class _Flat:
-    """What a flat component is charged for a span."""
+    # -- issuing ----------------------------------------------------------------------------------
 
-    booking_id: str
-    terms: int
-    component: str
-    span: Span
-    cents: int
-
-
-def _flat_of(lines: Iterable[ChargeLine], bookings: Collection[str]) -> Iterator[_Flat]:
-    for line in lines:
-        if line.booking_id in bookings and line.booking_id and line.component and line.charged_for:
-            span = span_named(line.charged_for)
-            if span is not None:
-                yield _Flat(line.booking_id, line.terms or 0, line.component, span, line.amount_cents)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Rating:
-    """Rates the usage of spans in the closing of a period.
-
-    Attributes:
-        flat: what flat components of these are charged now.
-        percentages: bookings that are charged a percentage with their usage.
-    """
-
-    tx: AsyncConnection
-    tariffs: rating_store.Tariffs
-    period: str
-    flat: Sequence[_Flat]
-    percentages: Collection[str]
-
-    async def again(self, late: Iterable[tuple[str, str]]) -> dict[Span, set[str]]:
-        """Find which spans of which bookings are rated anew.
-
-        What is late changes its month, quarter and year, as far as these were rated. A month that is closed
-        after the last one of its quarter or year changes these. A reading of a counter changes what is
-        counted with the next one, a flat component what percentages of it come to.
-        """
-        found: defaultdict[Span, set[str]] = defaultdict(set)
-        late = [*late, *await self._counted_on(late)]
-        months = {month for _, month in late} | {self.period}
-        ends = {
-            span_with(month, kind).last_period for month in months for kind in ("month", "quarter", "year")
-        }
-        ends |= {each.span.last_period for each in self.flat}
-        closed = await billing_store.closed_periods(self.tx, ends)
-        for booking_id, month in late:
-            for span in spans_rated(month, closed):
-                found[span].add(booking_id)
-        for each in self.flat:
-            if each.span.last_period in closed:
-                found[each.span].add(each.booking_id)
-        for span in spans_rated(self.period, closed):
-            if span.kind != "month":
-                found[span] |= await rating_store.bookings_by(self.tx, span.kind)
-        return dict(found)
-
-    async def _counted_on(self, late: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Find the closed months after late readings of counters, and after those of this period."""
-        counting = await rating_store.bookings_counting(self.tx)
-        if not counting:
-            return []
-        since = [each for each in late if each[0] in counting]
-        if await billing_store.closed_after(self.tx, self.period):
-            since += [(booking_id, self.period) for booking_id in sorted(counting)]
-        touched = await usage_store.touched(self.tx, since) if since else []
-        return [each for each in touched if each[1] != self.period]
-
-    async def with_sharers(self, bookings: Collection[str]) -> set[str]:
-        """Add the bookings that share an allowance with these: what one uses is lacking to the others."""
-        histories = await rating_store.histories(self.tx, self.tariffs, bookings)
-        offerings = {
-            rated.offering_id
-            for history in histories.values()
-            for rated in history
-            if any(metered.is_shared for found in rated.meters.values() for metered in found)
-        }
-        return set(bookings) | (await rating_store.bookings_of(self.tx, offerings) if offerings else set())
-
-    async def rate(self, span: Span, only: Collection[str] | None) -> tuple[RatedUsage, int]:
-        """Rate the usage of a span, of some bookings or of all; and tell how many records that are."""
-        if only is not None and not only:
-            return RatedUsage({}, ()), 0
-        sums = await rating_store.sums(self.tx, span, only)
-        by_booking: defaultdict[str, list[Sum]] = defaultdict(list)
-        for each in sums:
-            by_booking[each.booking_id].append(each)
-        flat = await self._flat(span, self.percentages if only is None else {*only} & {*self.percentages})
-        bookings = by_booking.keys() | {booking_id for booking_id, _ in flat}
-        histories = await rating_store.histories(self.tx, self.tariffs, bookings)
-        readings: list[Reading] = []
-        pieces = []
-        lost: list[Unmeasured] = []
-        for booking_id, found in sorted(by_booking.items()):
-            told, apart, unknown = plan(histories[booking_id], span, found)
-            readings += told
-            pieces += apart
-            lost += unknown
-        if pieces:
-            readings += await rating_store.measure(self.tx, span, pieces)
-        priced = [
-            each
-            for booking_id, number in flat
-            for each in histories[booking_id]
-            if each.terms.number == number
+    async def _approve(
+        self, tx: AsyncConnection, message: Incoming, command: ApproveSettlement, now: dt.datetime
+    ) -> list[Outgoing] | Rejected:
+        """Issue a run: documents, statements, positions and entries, all of them or none."""
+        found = await runs.find(tx, command.period)
+        refusal = run.refuse_approval(
+            command,
+            found,
+            open_alerts=await runs.open_alerts(tx, found.settlement_id) if found else 0,
+            decided_since=await runs.decided_since(tx, found.settlement_id) if found else (),
+        )
+        if refusal is not None or found is None:
+            return refusal or run.no_run(command.period)
+        person = self._acting(message, command.claim, Duty.APPROVE, now)
+        if isinstance(person, Rejected):
+            return person
+        lines, held = await runs.lines(tx, found.settlement_id)
+        invoices = await invoicing_store.issue(
+            tx,
+            settlement_id=found.settlement_id,
+            period=found.period,
+            lines=[line for line in lines if line.line not in held],
+            register=self._register,
+            now=now,
+        )
+        issued = statements.issue(
+            found,
+            lines,
+            held,
+            statements.obligations_of(invoices, self._register, found.period),
+            self._parties,
+            usage_records=await runs.usage_records(tx, found.settlement_id),
+            approved_by=person.id,
+            now=now,
+        )
+        await store.save_issued(tx, issued)
+        await runs.issue(tx, found, issued.settlement, command.claim, now)
+        told = [
+            Outgoing(each, cause=message, subject=each.number, parties={Audience.MEMBER: each.member})
+            for each in issued.statements
         ]
-        rated = rate(with_allowances(readings), span, self.period, flat, priced)
-        # A quarter or year knows a meter whenever one of its months does.
-        held = [unmeasured(each, span) for each in lost] if span.kind == "month" else []
-        return RatedUsage(rated.lines, (*rated.held, *held)), sum(each.records for each in sums)
-
-    async def _flat(self, span: Span, bookings: Collection[str]) -> FlatAmounts:
-        """Find what flat components of bookings come to in a span, with what is charged now."""
-        if not bookings:
-            return {}
-        found = await store.flat_for(self.tx, bookings, span.label)
-        for each in self.flat:
-            if each.span == span and each.booking_id in bookings:
-                amounts = found.setdefault((each.booking_id, each.terms), {})
-                amounts[each.component] = amounts.get(each.component, 0) + each.cents
-        return found
+        return [*told, Outgoing(issued.settlement, cause=message, subject=found.period)]
 
 
-async def charge_usage(
-    tx: AsyncConnection,
-    tariffs: rating_store.Tariffs,
-    period: str,
-    flat: Sequence[ChargeLine],
-    now: dt.datetime,
-) -> UsageCharged:
-    """Rate the usage of a month, and anew what changed of spans that were rated before.
-
-    Args:
-        tx: the transaction, which holds the period.
-        tariffs: those that are known.
-        period: the month that is closed.
-        flat: lines of flat components in the same settlement, of which usage may be a percentage.
-        now: when it is closed.
-    """
-    late = await usage_store.take_late(tx, period)
-    percentages = await rating_store.bookings_with_percentages(tx)
-    rating = _Rating(tx, tariffs, period, tuple(_flat_of(flat, percentages)), frozenset(percentages))
-    lines: list[ChargeLine] = []
-    held: list[HeldUsage] = []
-    records = 0
-    for span in spans_ending(period):
-        only = None if span.kind == "month" else await rating_store.bookings_by(tx, span.kind) | percentages
-        rated, counted = await rating.rate(span, only)
-        lines += rated.lines.values()
-        held += rated.held
-        records += counted if span.kind == "month" else 0
-    for span, bookings in (await rating.again(late)).items():
-        shared = await rating.with_sharers(bookings)
-        rated, _ = await rating.rate(span, shared)
-        standing = await store.standing_for(tx, shared, span.label)
-        lines += reconcile(rated, standing)
-        held += rated.held
-    waiting = {(each.rated.booking_id, each.span.last_period) for each in held}
-    await usage_store.mark_late(tx, sorted(waiting), now)
-    return UsageCharged(tuple(lines), records, tuple(held))
+def _numbered(
+    fresh: Sequence[ChargeLine], held: Sequence[Carried]
+) -> tuple[list[ChargeLine], dict[int, Carried]]:
+    """Number the lines of a run, and tell by number which of them come up again."""
+    lines = [*fresh, *(each.again() for each in held)]
+    places = statements.in_order(lines)
+    numbered = [lines[place].model_copy(update={"line": n}) for n, place in enumerate(places, 1)]
+    first = len(fresh)
+    carried = {n: held[place - first] for n, place in enumerate(places, 1) if place >= first}
+    return numbered, carried

@@ -11,15 +11,15 @@ from ..ledger.entries import Obligation
 
 
 def net(parties: Iterable[str], obligations: Iterable[Obligation]) -> list[NetPosition]:
-    """Net what everybody owes and is owed.
+    """Net what everybody owes and is owed, with VAT.
 
     The positions come in the order of the parties' names, whatever the order of the input, and sum to zero.
     """
     receivable = dict.fromkeys(parties, 0)
     payable = dict(receivable)
     for obligation in obligations:
-        payable[obligation.payer] = payable.get(obligation.payer, 0) + obligation.amount_cents
-        receivable[obligation.payee] = receivable.get(obligation.payee, 0) + obligation.amount_cents
+        payable[obligation.payer] = payable.get(obligation.payer, 0) + obligation.gross_cents
+        receivable[obligation.payee] = receivable.get(obligation.payee, 0) + obligation.gross_cents
     return [
         NetPosition(
             party=party,

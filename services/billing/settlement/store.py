@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -16,12 +16,7 @@ from allmende.tariffs.allocation import Share
 from ..ledger import store as ledger_store
 from ..rating.reckoning import Standing
 from .levy import Levy
-from .statements import Closing
-
-_SAVE_SETTLEMENT = text("""
-    insert into settlement (settlement_id, period, closed_at, document)
-    values (:settlement_id, :period, :closed_at, cast(:document as json))
-""")
+from .statements import Issued
 
 _SAVE_STATEMENTS = text("""
     insert into statement (statement_id, settlement_id, member, period, number, document)
@@ -56,24 +51,39 @@ _SAVE_COMPONENT_CHARGES = text("""
          u (booking_id, component, terms, charged_for, first_day, line, taken_back, metered)
 """)
 
-_STANDING = text("""
+# A line that was left out and came up again stands where it came up last.
+_LATEST = """
+    left join lateral (
+        with recursive copy as (
+            select k.settlement_id, k.line, 1 as times from carried_line k
+            where k.from_settlement = c.settlement_id and k.from_line = c.line
+            union all
+            select k.settlement_id, k.line, copy.times + 1 from copy
+            join carried_line k on k.from_settlement = copy.settlement_id and k.from_line = copy.line
+        )
+        select settlement_id, line from copy order by times desc limit 1
+    ) latest on true
+    join charge_line l on l.settlement_id = coalesce(latest.settlement_id, c.settlement_id)
+                      and l.line = coalesce(latest.line, c.line)
+    join settlement s on s.settlement_id = l.settlement_id
+"""
+
+_STANDING = text(f"""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
     join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since and not c.metered
-    join charge_line l using (settlement_id, line)
-    join settlement s using (settlement_id)
+    {_LATEST}
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
-_STANDING_FOR = text("""
+_STANDING_FOR = text(f"""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
            c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
     from unnest(cast(:ids as uuid[])) u (booking_id)
     join component_charge c on c.booking_id = u.booking_id and c.metered
                            and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
-    join charge_line l using (settlement_id, line)
-    join settlement s using (settlement_id)
+    {_LATEST}
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
@@ -86,7 +96,9 @@ _FLAT_FOR = text("""
     group by 1, 2, 3
 """)
 
-_SETTLEMENTS = text("select document::text from settlement order by period desc limit :limit")
+_SETTLEMENTS = text("""
+    select document::text from settlement where state = 'issued' order by period desc limit :limit
+""")
 
 _STATEMENT = text("select document::text from statement where period = :period and member = :member")
 
@@ -108,40 +120,39 @@ _LEVIES = text(
 )
 
 
-async def save(tx: AsyncConnection, closing: Closing) -> None:
-    """Write everything a closed period leaves behind."""
-    settlement = closing.settlement
-    about = {"settlement_id": settlement.settlement_id, "period": settlement.period}
-    document = settlement.model_dump_json()
-    await tx.execute(_SAVE_SETTLEMENT, {**about, "closed_at": settlement.closed_at, "document": document})
+async def save_issued(tx: AsyncConnection, issued: Issued) -> None:
+    """Write the statements and the entries that an issued run leaves behind."""
+    settlement = issued.settlement
     await tx.execute(
         _SAVE_STATEMENTS,
         {
-            **about,
-            "ids": [statement.statement_id for statement in closing.statements],
-            "members": [statement.member for statement in closing.statements],
-            "numbers": [statement.number for statement in closing.statements],
-            "documents": [statement.model_dump_json() for statement in closing.statements],
+            "settlement_id": settlement.settlement_id,
+            "period": settlement.period,
+            "ids": [statement.statement_id for statement in issued.statements],
+            "members": [statement.member for statement in issued.statements],
+            "numbers": [statement.number for statement in issued.statements],
+            "documents": [statement.model_dump_json() for statement in issued.statements],
         },
     )
-    await _save_lines(tx, settlement.settlement_id, closing.lines)
-    await _save_component_charges(tx, settlement.settlement_id, closing.lines)
-    await ledger_store.save(tx, settlement.settlement_id, closing.entries, settlement.closed_at)
+    await ledger_store.save(tx, settlement.settlement_id, issued.entries, settlement.closed_at)
 
 
-async def _save_lines(tx: AsyncConnection, settlement_id: str, lines: Iterable[ChargeLine]) -> None:
-    found = list(lines)
+async def save_lines(
+    tx: AsyncConnection, settlement_id: str, lines: Sequence[ChargeLine], carried: Container[int] = ()
+) -> None:
+    """Write the lines of a draft. Those that are carried on stand charged by the run that made them first."""
     await tx.execute(
         _SAVE_LINES,
         {
             "settlement_id": settlement_id,
-            "lines": [line.line for line in found],
-            "payers": [line.payer for line in found],
-            "payees": [line.payee for line in found],
-            "amounts": [line.amount_cents for line in found],
-            "documents": [line.model_dump_json() for line in found],
+            "lines": [line.line for line in lines],
+            "payers": [line.payer for line in lines],
+            "payees": [line.payee for line in lines],
+            "amounts": [line.amount_cents for line in lines],
+            "documents": [line.model_dump_json() for line in lines],
         },
     )
+    await _save_component_charges(tx, settlement_id, [line for line in lines if line.line not in carried])
 
 
 async def _save_component_charges(

@@ -5,12 +5,13 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.bodies import closing
 from support.builders import booking, command, component, fact, record, register, report, tariff, uid
 from support.desk import Desk, NewDesk
 from support.histories import day, flat
 from support.usage import rated
 
-from allmende.schemas.billing import AlertRaised, CloseSettlement
+from allmende.schemas.billing import AlertRaised
 from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import rejected
 from allmende.schemas.tariff import Component, PerUnit, PriceCell
@@ -117,8 +118,7 @@ async def test_a_provider_with_many_values_of_a_dimension_gets_one_alert_for_a_m
     days = [record("0", 1, dimensions={"queue": "night"})]
     days += [record(f"h{n}", 1, dimensions={"queue": f"q{n}"}) for n in range(30)]
     days += [record("d", 1, meter="disk", dimensions={"queue": "q1"})]
-    close = command("office", CloseSettlement(period="2026-04"), 9)
-    messages = [fact(confirmed, 1), command("lrz", report(*days), 2), close]
+    messages = [fact(confirmed, 1), command("lrz", report(*days), 2), *closing("2026-04", 9, held=3)]
     told = [each for each in await billing.deliver(messages) if isinstance(each.data, AlertRaised)]
     assert all(each.parties == {Audience.PROVIDER: "lrz"} for each in told)
     found = [each.data for each in told if isinstance(each.data, AlertRaised)]
