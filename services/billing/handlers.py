@@ -18,7 +18,11 @@ from allmende.schemas.rejections import Rejected
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
+from .payments.handlers import Paying
 from .pools.handlers import Pooling
+from .review import levies
+from .review import store as review_store
+from .review.handlers import Reviewing
 from .settlement import levy
 from .settlement import store as settlement_store
 from .settlement.handlers import Settling
@@ -34,8 +38,10 @@ class BillingHandler:
             member.id: member.land for member in register.members if member.role is not Role.OFFICE
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
+        self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
+        self._paying = Paying(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -50,8 +56,11 @@ class BillingHandler:
         for message in messages:
             if isinstance(message.data, ChargeLevy):
                 facts.append(await self._charge_levy(tx, message, message.data, now))
+            else:
+                facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
+        facts += await self._paying.take(tx, messages, now)
         return facts
 
     async def tick(
@@ -84,10 +93,22 @@ class BillingHandler:
         self, tx: AsyncConnection, message: Incoming, command: ChargeLevy, now: dt.datetime
     ) -> Outgoing:
         closed = await store.closed_periods(tx, [command.period])
+        replaced = None
+        if command.replaces is not None:
+            found = levies.replacing(command.replaces, await review_store.lock_levy(tx, command.replaces))
+            if isinstance(found, Rejected):
+                return refuse(message, found)
+            replaced = found
         charged = levy.charge(
-            command, message.id, lands=self._lands, period_is_closed=command.period in closed
+            command,
+            message.id,
+            lands=self._lands,
+            period_is_closed=command.period in closed,
+            replaced=replaced,
         )
         if isinstance(charged, Rejected):
             return refuse(message, charged)
         await settlement_store.save_levy(tx, charged, now)
+        if replaced is not None:
+            await review_store.save_replacement(tx, replaced.levy_id, charged.fact.levy_id)
         return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)

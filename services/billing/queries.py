@@ -6,11 +6,20 @@ from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
 from .ledger import queries as ledger
+from .payments import queries as payments
 from .pools import queries as pools
+from .review import queries as review
 from .settlement import queries as settlement
 from .usage import queries as usage
 
 
 def answers(register: MemberRegister) -> Mapping[str, Answer]:
     """What answers each question, by the name of the query."""
-    return {**usage.ANSWERS, **ledger.ANSWERS, **settlement.ANSWERS, **pools.answers(register)}
+    return {
+        **usage.ANSWERS,
+        **ledger.ANSWERS,
+        **settlement.ANSWERS,
+        **review.ANSWERS,
+        **payments.ANSWERS,
+        **pools.answers(register),
+    }

@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.bodies import BudgetItem
+from allmende.schemas.contract import unchecked
 from allmende.schemas.register import MemberRegister
 
 
 def booked(lines: Sequence[ChargeLine], register: MemberRegister) -> list[ChargeLine]:
     """Name the budget item of each line: the first of its payer that fits, or none."""
-    items = _items(register)
+    items = _Items(register)
     found = []
     for line in lines:
-        item = _item(items, line)
-        label = item.label if item is not None else None
-        found.append(line if line.budget_item == label else line.model_copy(update={"budget_item": label}))
+        item = items.of(line)
+        label = item[0] if item is not None else None
+        if line.budget_item != label:
+            line = unchecked(ChargeLine, {**line.__dict__, "budget_item": label})  # noqa: PLW2901
+        found.append(line)
     return found
 
 
@@ -35,26 +38,34 @@ def overruns(
         For each such line its place, the limit, and what the item comes to with it, in cents. What is
         credited afterwards lowers the sum again.
     """
-    items = _items(register)
+    items = _Items(register)
     totals: defaultdict[tuple[str, str], int] = defaultdict(int, spent)
     found = []
     for place, line in enumerate(lines):
-        item = _item(items, line)
+        item = items.of(line)
         if item is None:
             continue
-        totals[line.payer, item.label] += line.amount_cents
-        total = totals[line.payer, item.label]
-        if item.limit_cents is not None and line.amount_cents > 0 and total > item.limit_cents:
-            found.append((place, item.limit_cents, total))
+        label, limit = item
+        totals[line.payer, label] += line.amount_cents
+        total = totals[line.payer, label]
+        if limit is not None and line.amount_cents > 0 and total > limit:
+            found.append((place, limit, total))
     return found
 
 
-def _items(register: MemberRegister) -> Mapping[str, tuple[BudgetItem, ...]]:
-    return {member.id: member.body.budget_items for member in register.members if member.body is not None}
+class _Items:
+    """Finds labels and limits of budget items; lines that no item can tell apart are looked at once."""
 
+    def __init__(self, register: MemberRegister) -> None:
+        self._items = {m.id: m.body.budget_items for m in register.members if m.body is not None}
+        self._known: dict[tuple[str | None, ...], tuple[str, int | None] | None] = {}
 
-def _item(items: Mapping[str, tuple[BudgetItem, ...]], line: ChargeLine) -> BudgetItem | None:
-    return next((item for item in items.get(line.payer, ()) if _fits(item, line)), None)
+    def of(self, line: ChargeLine) -> tuple[str, int | None] | None:
+        like = (line.payer, line.payee, line.kind, line.offering_id)
+        if like not in self._known:
+            item = next((item for item in self._items.get(line.payer, ()) if _fits(item, line)), None)
+            self._known[like] = (item.label, item.limit_cents) if item is not None else None
+        return self._known[like]
 
 
 def _fits(item: BudgetItem, line: ChargeLine) -> bool:

@@ -61,8 +61,8 @@ def invoices_of(  # noqa: PLR0913 - what a run consists of
             (settlement_id, period, issued_on, issued_on + dt.timedelta(days=rules.payment_days)),
             list(group),
             (
-                _party(issuer, members.get(issuer), issued_on),
-                _party(recipient, members.get(recipient), issued_on),
+                party(issuer, members.get(issuer), issued_on),
+                party(recipient, members.get(recipient), issued_on),
             ),
             known,
         )
@@ -74,8 +74,8 @@ def _group(line: ChargeLine) -> tuple[str, str, str, bool]:
     return line.payee, line.payer, line.kind, line.tax is None or line.tax.category == "O"
 
 
-def _party(member_id: str, member: RegisteredMember | None, day: dt.date) -> InvoiceParty:
-    """Keep of a body what a document shows, and not what it plans to spend."""
+def party(member_id: str, member: RegisteredMember | None, day: dt.date) -> InvoiceParty:
+    """Describe a side of a document: of its body what that shows, and not what it plans to spend."""
     body = member.body if member is not None else None
     return InvoiceParty(
         member=member_id,

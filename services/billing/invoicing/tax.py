@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from allmende.schemas.billing import ChargeLine, LineTax
 from allmende.schemas.bodies import TaxRule
+from allmende.schemas.contract import unchecked
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.settlements import TaxTreatment
 
@@ -46,23 +47,28 @@ def treated(lines: Sequence[ChargeLine], register: MemberRegister) -> tuple[list
     rules = {member.id: member.body.tax_rules for member in register.members if member.body is not None}
     found: list[ChargeLine] = []
     undecided: list[int] = []
-    known: dict[tuple[str, str], LineTax] = {}
+    known: dict[tuple[object, ...], LineTax | None] = {}
     for place, line in enumerate(lines):
         if line.cause == "reversal" or (line.cause == "credit" and line.tax is not None):
             found.append(line)
             continue
         theirs = rules.get(line.payee, ())
-        tax = None
-        if theirs and line.cause == "late_charge":
-            tax = _LATE
-        elif theirs:
-            rule = next((rule for rule in theirs if _fits(rule, line)), None)
-            if rule is None:
-                undecided.append(place)
-            else:
-                tax = known.setdefault((line.payee, rule.id), _tax(rule))
-        found.append(line if line.tax == tax else line.model_copy(update={"tax": tax}))
+        late = line.cause == "late_charge"
+        # Lines that no rule can tell apart are many, and are decided on once.
+        like = (line.payee, line.payer, line.kind, line.offering_id, line.service_to, late)
+        if like not in known:
+            known[like] = _decide(theirs, line, late=late)
+        tax = known[like]
+        if tax is None and theirs:
+            undecided.append(place)
+        found.append(line if line.tax is tax else unchecked(ChargeLine, {**line.__dict__, "tax": tax}))
     return found, undecided
+
+
+def _decide(rules: Sequence[TaxRule], line: ChargeLine, *, late: bool) -> LineTax | None:
+    if late and rules:
+        return _LATE
+    return next((_tax(rule) for rule in rules if _fits(rule, line)), None)
 
 
 def _fits(rule: TaxRule, line: ChargeLine) -> bool:
