@@ -1,4 +1,4 @@
-"""Closing a month: rating beside the plain SQL aggregation of the same records, and the whole closing.
+"""Closing a month: rating beside the plain SQL aggregation of the same records, and the whole draft of its run.
 
 Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
 """
@@ -17,8 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from allmende.schemas import registry
-from allmende.schemas.billing import CloseSettlement, SettlementClosed
 from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.settlements import DraftSettlement, SettlementDrafted
 from allmende.schemas.tariff import (
     Component,
     Included,
@@ -188,19 +188,19 @@ async def measure(market: Sandbox) -> None:
             ratings.append(took)
         ratio = statistics.median(each / floor for each, floor in zip(ratings, floors, strict=True))
         floor, rating = statistics.median(floors), statistics.median(ratings)
-        whole = await _closed(engine, handler, period)
+        whole = await _drafted(engine, handler, period)
         print(f"{size:10,} {lines:8,} {floor:12.2f} {rating:8.2f} {ratio:6.2f} {whole:15.2f}", flush=True)
     await engine.dispose()
 
 
-async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> float:
-    command = registry.message("billing.settlement.close")
-    message = Incoming(command, "office", str(uuid.uuid4()), CloseSettlement(period=period), b"", None)
+async def _drafted(engine: AsyncEngine, handler: BillingHandler, period: str) -> float:
+    command = registry.message("billing.settlement.draft")
+    message = Incoming(command, "office", str(uuid.uuid4()), DraftSettlement(period=period), b"", None)
     started = time.perf_counter()
     async with engine.begin() as tx:
         facts = await handler.handle(tx, [message], dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
-    if not isinstance(facts[-1].data, SettlementClosed):
-        raise TypeError(f"{period} was not closed: {facts[-1].data}")
+    if not isinstance(facts[-1].data, SettlementDrafted):
+        raise TypeError(f"{period} was not drafted: {facts[-1].data}")
     return time.perf_counter() - started
 
 

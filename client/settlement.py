@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from allmende.schemas.billing import (
     ChargeLevy,
-    CloseSettlement,
     LevyCharged,
     ListSettlements,
     SettlementClosed,
@@ -132,10 +131,6 @@ class SettlementRoom(Room):
         """Release a reviewed run, as somebody else than who reviewed it; it is issued (office only)."""
         given = {"period": period, "revision": revision}
         return await self._acted(ApproveSettlement, id, by, given, SettlementClosed)
-
-    async def close_settlement(self, period: str, *, id: str | None = None) -> SettlementClosed | Rejection:
-        """Close a period (office only)."""
-        return await self._told(CloseSettlement(period=period), id, SettlementClosed)
 
     async def settlement_run(self, period: str) -> Run | Rejection:
         """The run of a period; only the office sees what is not issued."""

@@ -5,13 +5,6 @@ from .kinds import REFUSED, TO_SENDER, Audience, MessageType, QueryType
 
 MESSAGES: tuple[MessageType, ...] = (
     MessageType(
-        "billing.settlement.close",
-        billing.CloseSettlement,
-        "Rate, state and net a period.",
-        outcomes=("billing.settlement.closed", "billing.settlement.rejected"),
-        after_facts=True,
-    ),
-    MessageType(
         "billing.settlement.draft",
         settlements.DraftSettlement,
         "Collect all that a period charges, as a draft.",

@@ -27,9 +27,9 @@ from .. import store as billing_store
 from ..invoicing import budget, tax
 from ..invoicing import store as invoicing_store
 from ..invoicing.invoice import invoices_of
+from ..payments import store as payments_store
 from ..period import day_of, last_day_of
 from ..persons import acting
-from ..payments import store as payments_store
 from ..pools import store as pools_store
 from ..rating import store as rating_store
 from ..review import store as review_store
