@@ -1,4 +1,4 @@
-"""Closing a month: rating beside the plain SQL aggregation of the same records, and the whole draft of its run.
+"""Closing a month: rating beside the plain SQL aggregation of the same records, and its draft.
 
 Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
 """
