@@ -303,15 +303,17 @@ class SettlementClosed(Contract):
 
 
 class ListSettlements(Contract):
-    """Ask for the settlements, newest period first."""
+    """Ask for the settlements, newest period first; after a period come those before it."""
 
+    after: Period | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
 class Settlements(Contract):
-    """Settlements; a member sees its own position only."""
+    """Settlements; a member sees its own position only. `next_after` continues them."""
 
     settlements: tuple[SettlementClosed, ...]
+    next_after: Period | None = None
 
 
 class ShowStatement(Contract):

@@ -20,8 +20,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from . import store
 from .payments.handlers import Paying
 from .pools.handlers import Pooling
-from .review import levies
-from .review import store as review_store
+from .review import levies, reversals
 from .review.handlers import Reviewing
 from .settlement import levy
 from .settlement import store as settlement_store
@@ -95,7 +94,7 @@ class BillingHandler:
         closed = await store.closed_periods(tx, [command.period])
         replaced = None
         if command.replaces is not None:
-            found = levies.replacing(command.replaces, await review_store.lock_levy(tx, command.replaces))
+            found = levies.replacing(command.replaces, await reversals.lock_levy(tx, command.replaces))
             if isinstance(found, Rejected):
                 return refuse(message, found)
             replaced = found
@@ -110,5 +109,5 @@ class BillingHandler:
             return refuse(message, charged)
         await settlement_store.save_levy(tx, charged, now)
         if replaced is not None:
-            await review_store.save_replacement(tx, replaced.levy_id, charged.fact.levy_id)
+            await reversals.save_replacement(tx, replaced.levy_id, charged.fact.levy_id)
         return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)

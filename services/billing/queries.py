@@ -18,7 +18,7 @@ def answers(register: MemberRegister) -> Mapping[str, Answer]:
     return {
         **usage.ANSWERS,
         **ledger.ANSWERS,
-        **settlement.ANSWERS,
+        **settlement.answers(register),
         **review.ANSWERS,
         **payments.ANSWERS,
         **pools.answers(register),

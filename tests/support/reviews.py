@@ -1,15 +1,17 @@
 """Issued runs with statements, persons who act on them, and the steps of a whole settlement run."""
 
+import asyncio
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.bodies import UNSIGNED, embodied, signed
 from support.builders import NOW, OFFICE, command, key, register, uid
-from support.desk import Desk, codes
-from support.invoices import run
+from support.desk import Desk, NewDesk, codes
+from support.invoices import line, run
 
 from allmende.schemas.billing import ChargeLevy, ChargeLine
 from allmende.schemas.contract import Contract
@@ -29,8 +31,18 @@ from allmende.schemas.statements import (
     WithdrawObjection,
 )
 from allmende.servicekit.messages import Incoming
+from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.review import store
 
 PERIOD = "2026-04"
+LINES = [
+    line(1, 10_000),
+    line(2, 500),
+    line(3, -200, cause="credit"),
+    line(4, 700, payer="kit"),
+    line(5, 900, payer="lrz", payee="desy"),
+]
+"""What desy owes lrz, with a credit; what kit owes lrz, and lrz desy."""
 
 
 def market(
@@ -141,3 +153,29 @@ async def lines_of(desk: Desk, period: str) -> list[ChargeLine]:
         period=period,
     )
     return [ChargeLine.model_validate_json(str(row[0])) for row in rows]
+
+
+async def desks(desk: NewDesk, count: int = 1) -> list[Desk]:
+    """Processes that share a database in which `LINES` are issued."""
+    first = await desk(BillingHandler(market(), 60))
+    async with first.engine.begin() as tx:
+        await issued(tx, 50, LINES)
+    others = [await desk(BillingHandler(market(), 60), shares=first) for _ in range(count - 1)]
+    return [first, *others]
+
+
+def meet(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let two transactions go on from a function of the store only when both have come through it."""
+    real: Callable[..., Awaitable[object]] = getattr(store, name)
+    came: list[object] = []
+    both = asyncio.Event()
+
+    async def meeting(*arguments: object) -> object:
+        found = await real(*arguments)
+        came.append(found)
+        if len(came) == 2:
+            both.set()
+        await both.wait()
+        return found
+
+    monkeypatch.setattr(store, name, meeting)

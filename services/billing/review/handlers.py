@@ -28,7 +28,7 @@ from .. import store as billing_store
 from ..invoicing import store as invoicing_store
 from ..period import day_of
 from ..persons import acting
-from . import levies, objection, recipient, store
+from . import levies, objection, recipient, reversals, store
 
 COMMANDS = (
     CertifyStatement,
@@ -185,13 +185,13 @@ class Reviewing:
         person = self._person(message, command.claim, Duty.APPROVE, now)
         if isinstance(person, Rejected):
             return person
-        own = await store.period_of_levy(tx, command.levy_id)
+        own = await reversals.period_of_levy(tx, command.levy_id)
         closed = await billing_store.closed_periods(tx, {command.period, own or command.period})
-        found = await store.lock_levy(tx, command.levy_id)
+        found = await reversals.lock_levy(tx, command.levy_id)
         reversal = levies.reverse(command, found, person, office=self._office, closed=closed)
         if isinstance(reversal, Rejected):
             return reversal
-        await store.save_reversal(tx, reversal, command.claim, now)
+        await reversals.save_reversal(tx, reversal, command.claim, now)
         return Outgoing(reversal.fact, cause=message, subject=command.levy_id)
 
     # -- documents --------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ class Reviewing:
             reissued_by=person.id,
             reissued_at=now,
         )
-        await store.save_reissue(tx, fact, command.claim)
+        await reversals.save_reissue(tx, fact, command.claim)
         parties = {Audience.CONSUMER: head.recipient, Audience.PROVIDER: head.issuer}
         return Outgoing(fact, cause=message, subject=fact.number, parties=parties)
 

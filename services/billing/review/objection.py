@@ -98,6 +98,16 @@ def deadline(issued_on: dt.date, terms: ObjectionTerms) -> dt.date:
     return issued_on + dt.timedelta(days=terms.days)
 
 
+def possible_until(charged: Charged, register: MemberRegister) -> dt.date | None:
+    """Tell the last day for an objection to a line; None where nothing of it can be objected to as it is."""
+    if charged.issued_at is None or charged.held or charged.disputed:
+        return None
+    if charged.line.amount_cents <= 0 or charged.left_cents <= 0:
+        return None
+    issued_on = day_of(charged.issued_at)
+    return deadline(issued_on, terms_of(charged.line, issued_on, register))
+
+
 def raise_(  # noqa: PLR0913 - what an objection is decided by
     command: RaiseObjection,
     objection_id: str,

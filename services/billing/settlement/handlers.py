@@ -253,7 +253,7 @@ class Settling:
             found,
             lines,
             held,
-            statements.obligations_of(invoices, self._register, found.period),
+            statements.obligations_of(invoices, self._register, found.period, final=True),
             self._parties,
             usage_records=await runs.usage_records(tx, found.settlement_id),
             approved_by=person.id,

@@ -1,58 +1,43 @@
-"""Persons act on an issued run, with a real database: twice, around the rules, two at once."""
+"""Persons certify and order, with a real database: twice, around the rules, two at once."""
 
 import asyncio
 import dataclasses
-import datetime as dt
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from support.builders import NOW, uid
+from support.bodies import UNSIGNED, person
+from support.builders import uid
 from support.desk import Desk, NewDesk, codes, persistently
-from support.invoices import line
-from support.reviews import by, certifying, deciding, issued, market, objecting, ordering, withdrawing
+from support.reviews import (
+    by,
+    certifying,
+    deciding,
+    desks,
+    market,
+    meet,
+    objecting,
+    ordering,
+    reversing,
+    withdrawing,
+)
 
+from allmende.schemas.bodies import Duty
 from allmende.schemas.claims import Claim
 from allmende.schemas.registry import Audience
-from allmende.schemas.statements import Evidence, ObjectionRaised, ObjectionSettled
-from allmende.servicekit.testing import Templates
+from allmende.schemas.statements import ReissueInvoice
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.review import recipient, store
 
-LINES = [
-    line(1, 10_000),
-    line(2, 500),
-    line(3, -200, cause="credit"),
-    line(4, 700, payer="kit"),
-    line(5, 900, payer="lrz", payee="desy"),
-]
 CERTIFY = by("desy/anna", certifying(remark="stimmt"), 1)
 ORDER = by("desy/bela", ordering(), 2)
 OBJECT = by("desy/anna", objecting(1), 10)
 
 
-async def desks(desk: NewDesk, count: int = 1) -> list[Desk]:
-    first = await desk(BillingHandler(market(), 60))
-    async with first.engine.begin() as tx:
-        await issued(tx, 50, LINES)
-    others = [await desk(BillingHandler(market(), 60), shares=first) for _ in range(count - 1)]
-    return [first, *others]
-
-
 @pytest.fixture
 async def billing(desk: NewDesk) -> Desk:
     return (await desks(desk))[0]
-
-
-async def disputed(billing: Desk) -> dict[tuple[str, int], int]:
-    async with billing.engine.connect() as connection:
-        return await store.disputed(connection)
-
-
-# -- recipients -----------------------------------------------------------------------------------
 
 
 async def test_a_statement_is_certified_and_ordered_once_each(billing: Desk) -> None:
@@ -112,6 +97,32 @@ async def test_who_is_not_entitled_changes_nothing(billing: Desk) -> None:
     assert await billing.rows("select * from objection") == []
 
 
+async def test_each_step_needs_its_duty(desk: NewDesk) -> None:
+    register = market()
+    clerks = {
+        member.id: person(member.id, "anna", *(set(Duty) - {Duty.TREASURY, Duty.REVIEW}))
+        for member in register.members
+    }
+    members = tuple(
+        each.model_copy(update={"persons": (person(each.id, "anna", Duty.TREASURY, Duty.REVIEW),)})
+        for each in register.members
+    )
+    billing = await desk(BillingHandler(register.model_copy(update={"members": members}), 60))
+    steps = [
+        by("desy/anna", certifying(), 1),
+        by("desy/anna", ordering(), 2),
+        by("desy/anna", objecting(1), 3),
+        by("lrz/anna", deciding(3), 4),
+        by("desy/anna", withdrawing(3), 5),
+        by("office/anna", reversing(9), 6),
+        by("lrz/anna", ReissueInvoice(number="lrz/R/2026/000001", reason="x", claim=UNSIGNED), 7),
+    ]
+    assert codes(await billing.take(*steps)) == ["duty_missing"] * len(steps)
+    others = tuple(each.model_copy(update={"persons": (clerks[each.id],)}) for each in register.members)
+    entitled = await desk(BillingHandler(register.model_copy(update={"members": others}), 60))
+    assert "duty_missing" not in codes(await entitled.take(*steps)), "whoever has the duties gets further"
+
+
 async def test_nobody_orders_what_they_certified_even_around_the_rules(
     billing: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,198 +173,3 @@ async def test_without_its_guard_the_second_to_certify_fails(
         return_exceptions=True,
     )
     assert [isinstance(each, IntegrityError) for each in facts].count(True) == 1
-
-
-def meet(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let two transactions go on from a function of the store only when both have come through it."""
-    real: Callable[..., Awaitable[object]] = getattr(store, name)
-    came: list[object] = []
-    both = asyncio.Event()
-
-    async def meeting(*arguments: object) -> object:
-        found = await real(*arguments)
-        came.append(found)
-        if len(came) == 2:
-            both.set()
-        await both.wait()
-        return found
-
-    monkeypatch.setattr(store, name, meeting)
-
-
-# -- objections -----------------------------------------------------------------------------------
-
-
-async def test_an_objection_is_raised_once_and_kept_with_its_evidence(billing: Desk) -> None:
-    evidence = Evidence(title="Zählerfoto", sha256="a" * 64)
-    message = by("desy/anna", objecting(1, documents=(evidence,)), 10)
-    (told,) = await billing.take(message)
-    assert await billing.take(message) == []
-    assert isinstance(told.data, ObjectionRaised)
-    assert told.parties == {Audience.CONSUMER: "desy", Audience.PROVIDER: "lrz"}
-    [(raised, claim)] = await billing.rows("select raised::text, raise_claim::text from objection")
-    assert ObjectionRaised.model_validate_json(str(raised)) == told.data
-    assert told.data.documents == (evidence,)
-    assert Claim.model_validate_json(str(claim)) == message.data.claim  # type: ignore[attr-defined]
-    assert await disputed(billing) == {(uid(50), 1): 10_000}
-
-
-async def test_steps_of_objections_that_do_not_fit_are_refused(billing: Desk) -> None:
-    facts = await billing.take(
-        OBJECT,
-        by("desy/bela", objecting(1), 11),
-        by("desy/bela", objecting(3), 12),
-        by("desy/bela", objecting(4), 13),
-        by("desy/bela", objecting(5), 14),
-        by("desy/bela", objecting(99), 15),
-        by("lrz/anna", deciding(99), 16),
-        by("desy/anna", deciding(10), 17),
-        by("kit/anna", withdrawing(10), 18),
-        by("lrz/anna", withdrawing(10), 19),
-        by("lrz/anna", deciding(10, credit_cents=10_001), 20),
-        by("lrz/anna", deciding(10, "dismissed", credit_cents=1), 21),
-        by("lrz/anna", deciding(10, "dismissed"), 22),
-        by("desy/anna", withdrawing(10), 23),
-        by("desy/anna", withdrawing(99), 24),
-    )
-    assert codes(facts) == [
-        "ObjectionRaised",
-        "line_disputed",
-        "line_charges_nothing",
-        "unknown_line",
-        "line_not_owed",
-        "unknown_line",
-        "unknown_objection",
-        "not_yours_to_decide",
-        "unknown_objection",
-        "not_your_objection",
-        "credit_too_large",
-        "credit_of_dismissal",
-        "ObjectionSettled",
-        "objection_settled",
-        "unknown_objection",
-    ]
-    assert await disputed(billing) == {}, "a line whose objection is dismissed is due"
-
-
-async def test_too_late_is_refused(billing: Desk) -> None:
-    billing.now = NOW + dt.timedelta(days=30)
-    assert codes(await billing.take(OBJECT)) == ["ObjectionRaised"]
-    billing.now = NOW + dt.timedelta(days=31)
-    assert codes(await billing.take(by("desy/anna", objecting(2), 11))) == ["objection_too_late"]
-
-
-async def test_an_id_of_another_is_refused(billing: Desk) -> None:
-    facts = await billing.take(OBJECT, by("kit/anna", objecting(4), 10))
-    assert codes(facts) == ["ObjectionRaised", "objection_id_taken"]
-
-
-async def test_what_is_withdrawn_is_due_and_may_be_disputed_again(billing: Desk) -> None:
-    message = by("desy/bela", withdrawing(10), 11)
-    facts = await billing.take(OBJECT, message)
-    assert await billing.take(message) == []
-    assert codes(facts) == ["ObjectionRaised", "ObjectionSettled"]
-    assert await disputed(billing) == {}
-    assert codes(await billing.take(by("desy/anna", objecting(1), 12))) == ["ObjectionRaised"]
-
-
-async def test_a_credit_stays_out_until_it_is_issued_and_is_given_once(billing: Desk) -> None:
-    decide = by("lrz/anna", deciding(10, credit_cents=4_000), 11)
-    await billing.take(OBJECT)
-    (told,) = await billing.take(decide)
-    assert await billing.take(decide) == []
-    assert isinstance(told.data, ObjectionSettled)
-    assert await disputed(billing) == {(uid(50), 1): 4_000}
-    async with billing.engine.begin() as tx:
-        assert await store.lines_of(tx, "2026-04") == []
-        (credit,) = await store.lines_of(tx, "2026-05")
-        assert await store.lines_of(tx, "2026-05") == [credit], "as often as it is collected"
-    assert (credit.amount_cents, credit.cause, credit.objection_id) == (-4_000, "credit", uid(10))
-    facts = await billing.take(
-        by("desy/anna", objecting(1), 12),
-        by("lrz/anna", deciding(12, credit_cents=6_001), 13),
-        by("lrz/anna", deciding(12), 14),
-        by("desy/anna", objecting(1), 15),
-    )
-    assert codes(facts) == ["ObjectionRaised", "credit_too_large", "ObjectionSettled", "line_credited"]
-    assert isinstance(facts[2].data, ObjectionSettled)
-    assert facts[2].data.credit_cents == 6_000
-    assert await disputed(billing) == {(uid(50), 1): 10_000}
-    async with billing.engine.begin() as tx:
-        await issued(tx, 51, [line(1, -10_000)], "2026-05")
-    assert await disputed(billing) == {}
-
-
-async def test_a_credit_goes_into_the_run_after_the_one_that_is_collected(billing: Desk) -> None:
-    async with billing.engine.begin() as tx:
-        await tx.execute(text("insert into accounting_period (period, closed_at) values ('2026-05', now())"))
-    await billing.take(OBJECT, by("lrz/anna", deciding(10), 11))
-    assert await billing.rows("select credit_in from objection") == [("2026-06",)]
-
-
-async def test_without_suspensive_effect_the_line_is_due(desk: NewDesk) -> None:
-    register = market()
-    rules = register.rules_on(NOW.date())
-    terms = rules.objections.model_copy(update={"suspends": False})
-    changed = register.model_copy(update={"rules": (rules.model_copy(update={"objections": terms}),)})
-    billing = await desk(BillingHandler(changed, 60))
-    async with billing.engine.begin() as tx:
-        await issued(tx, 50, LINES)
-    await billing.take(OBJECT)
-    assert await disputed(billing) == {}
-    await billing.take(by("lrz/anna", deciding(10), 11))
-    assert await disputed(billing) == {}
-    assert await billing.rows("select credit_cents from objection") == [(10_000,)]
-
-
-async def test_of_two_objections_to_a_line_at_once_one_is_taken(desk: NewDesk) -> None:
-    first, second = await desks(desk, 2)
-    facts = await asyncio.gather(
-        first.take(by("desy/anna", objecting(1), 10)), second.take(by("desy/bela", objecting(1), 11))
-    )
-    assert sorted(code for each in facts for code in codes(each)) == ["ObjectionRaised", "line_disputed"]
-
-
-async def test_without_its_guard_a_line_is_disputed_twice(
-    desk: NewDesk, monkeypatch: pytest.MonkeyPatch, templates: Templates
-) -> None:
-    first, second = await desks(desk, 2)
-    admin = await asyncpg.connect(templates.admin_url(first.url))
-    await admin.execute("drop index objection_open")
-    await admin.close()
-    meet(monkeypatch, "charged")
-    facts = await asyncio.gather(
-        first.take(by("desy/anna", objecting(1), 10)), second.take(by("desy/bela", objecting(1), 11))
-    )
-    assert [code for each in facts for code in codes(each)] == ["ObjectionRaised", "ObjectionRaised"]
-
-
-async def test_of_a_decision_and_a_withdrawal_at_once_one_counts(desk: NewDesk) -> None:
-    first, second = await desks(desk, 2)
-    await first.take(OBJECT)
-    facts = await asyncio.gather(
-        first.take(by("lrz/anna", deciding(10), 11)), second.take(by("desy/anna", withdrawing(10), 12))
-    )
-    assert sorted(code for each in facts for code in codes(each)) == [
-        "ObjectionSettled",
-        "objection_settled",
-    ]
-
-
-async def test_without_the_lock_what_is_settled_is_still_not_settled_again(
-    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = await desks(desk, 2)
-    await first.take(OBJECT)
-    statement = str(store._LOCK_OBJECTION)
-    assert "for update" in statement
-    monkeypatch.setattr(store, "_LOCK_OBJECTION", text(statement.replace("for update", "")))
-    meet(monkeypatch, "lock_objection")
-    facts = await asyncio.gather(
-        first.take(by("lrz/anna", deciding(10), 11)),
-        second.take(by("desy/anna", withdrawing(10), 12)),
-        return_exceptions=True,
-    )
-    failed = [each for each in facts if isinstance(each, IntegrityError)]
-    assert len(failed) == 1
-    assert "decided in objection stands" in str(failed[0])

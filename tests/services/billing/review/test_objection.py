@@ -105,6 +105,30 @@ def test_what_cannot_be_objected_to_is_refused(charged: Charged, sender: str, co
     refused(raised(charged, sender), code)
 
 
+@pytest.mark.parametrize(
+    ("charged", "last"),
+    [
+        (CHARGED, dt.date(2026, 6, 15)),
+        (with_line(kind="levy"), dt.date(2026, 7, 1)),
+        (dataclasses.replace(CHARGED, issued_at=None), None),
+        (dataclasses.replace(CHARGED, held=True), None),
+        (dataclasses.replace(CHARGED, disputed=True), None),
+        (dataclasses.replace(CHARGED, reversed=True), None),
+        (dataclasses.replace(CHARGED, credited_cents=10_001), None),
+        (with_line(amount_cents=0), None),
+    ],
+)
+def test_the_last_day_is_told_where_an_objection_is_possible(charged: Charged, last: dt.date | None) -> None:
+    assert objection.possible_until(charged, REGISTER) == last
+    if last is not None:
+        assert isinstance(raised(charged, now=midday(last)), ObjectionRaised)
+        refused(raised(charged, now=midday(last + dt.timedelta(days=1))), "objection_too_late")
+
+
+def midday(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(12), dt.UTC)
+
+
 def test_what_is_not_there_is_refused() -> None:
     refused(objection.unknown_line(objecting(3)), "unknown_line")
     refused(objection.unknown(uid(9)), "unknown_objection")

@@ -26,7 +26,7 @@ from allmende.schemas.money import euro
 from allmende.schemas.settlements import DraftSettlement
 from allmende.schemas.statements import LevyReversed
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.review import store
+from allmende.services.billing.review import reversals, store
 
 MARCH_2029 = dt.datetime(2029, 4, 2, 8, tzinfo=dt.UTC)
 MEMBERS = tuple(f"m{number:02d}" for number in range(1, 26))
@@ -52,6 +52,7 @@ async def test_an_upheld_objection_is_credited_by_the_next_run_however_often_it_
 ) -> None:
     (charged,) = await lines_of(used, "2026-04")
     await used.take(by("desy/anna", objecting(1), 10), by("lrz/anna", deciding(10, credit_cents=2_500), 11))
+    used.handler = BillingHandler(market(desy={"budget_items": (BudgetItem(account="5299"),)}), 60)
     used.now = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
     for number, reason in ((20, None), (21, "noch einmal")):
         await used.take(command(OFFICE, DraftSettlement(period="2026-05", reason=reason), number))
@@ -61,7 +62,7 @@ async def test_an_upheld_objection_is_credited_by_the_next_run_however_often_it_
     await settle(used, "2026-05", 22)
     (credit,) = await lines_of(used, "2026-05")
     assert (credit.tax, credit.budget_item) == (charged.tax, charged.budget_item)
-    assert credit.budget_item == "5291"
+    assert credit.budget_item == "5291", "where the line was booked, whatever holds since"
     await settle(used, "2026-06", 30)
     assert await lines_of(used, "2026-06") == []
 
@@ -185,11 +186,12 @@ async def test_without_its_lock_a_levy_is_disputed_while_it_is_taken_back(
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await levied(desk)
-    for name, lock in (("_LOCK_LEVY", "for share"), ("_LOCK_ONE_LEVY", "for update")):
-        statement = str(getattr(store, name))
+    locks = ((store, "_LOCK_LEVY", "for share"), (reversals, "_LOCK_ONE_LEVY", "for update"))
+    for module, name, lock in locks:
+        statement = str(getattr(module, name))
         assert lock in statement
-        monkeypatch.setattr(store, name, text(statement.replace(lock, "")))
-    load, decided, go_on = store.lock_levy, asyncio.Event(), asyncio.Event()
+        monkeypatch.setattr(module, name, text(statement.replace(lock, "")))
+    load, decided, go_on = reversals.lock_levy, asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object) -> object:
         found = await load(*arguments)  # type: ignore[arg-type]
@@ -197,7 +199,7 @@ async def test_without_its_lock_a_levy_is_disputed_while_it_is_taken_back(
         await go_on.wait()
         return found
 
-    monkeypatch.setattr(store, "lock_levy", hesitating)
+    monkeypatch.setattr(reversals, "lock_levy", hesitating)
     task = asyncio.create_task(first.take(by("office/anna", reversing(1), 10)))
     await decided.wait()
     objected = await second.take(by("desy/anna", objecting(1), 11))
