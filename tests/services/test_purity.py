@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHELL = {"__init__", "app", "handlers", "store", "queries", "index", "lineage", "shelf"}
-SHELL |= {"collecting", "runs", "stories", "reversals"}
+SHELL |= {"collecting", "runs", "stories", "reversals", "making", "rendering"}
 IMPURE = {"asyncio", "io", "os", "pathlib", "random", "socket", "subprocess", "tempfile", "threading", "time"}
 CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "open", "print", "input", "eval", "exec", "__import__"}
 PACKAGES = ("allmende.schemas", "allmende.tariffs")
