@@ -1,4 +1,4 @@
-"""Closing a month: rating beside the plain SQL aggregation of the same records, and the whole closing.
+"""Closing a month: rating beside the plain SQL aggregation of the same records, then the run's draft and issue.
 
 Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
 """
@@ -12,13 +12,19 @@ import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
+import nkeys
 import uvloop
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from allmende.schemas import registry
-from allmende.schemas.billing import CloseSettlement, SettlementClosed
+from allmende.schemas.bodies import Duty, Person
 from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.claims import Claim, Signable, sign
+from allmende.schemas.contract import Contract
+from allmende.schemas.register import MemberRegister
+from allmende.schemas.rejections import Rejection
+from allmende.schemas.settlements import ApproveSettlement, DraftSettlement, ReviewSettlement
 from allmende.schemas.tariff import (
     Component,
     Included,
@@ -36,7 +42,7 @@ from allmende.servicekit.testing import Sandbox
 from allmende.services.billing import store
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.rating import store as rating_store
-from allmende.services.billing.settlement.handlers import charge_usage
+from allmende.services.billing.settlement.collecting import charge_usage
 from bench.market import names, servers
 
 RECORDS = int(os.environ.get("ALLMENDE_BENCH_RECORDS", "3000000"))
@@ -48,6 +54,11 @@ TARIFFS = 24
 METERS = 6
 MEMBERS = names(40)
 _FIRST = dt.date(2026, 1, 1)
+_UNSIGNED = Claim(person="nobody", signed_at=dt.datetime(2027, 1, 1, tzinfo=dt.UTC), signature="A" * 86)
+_SEEDS: Mapping[str, str] = {
+    name: nkeys.encode_seed(bytes([number]) * 32, nkeys.PREFIX_BYTE_USER).decode()
+    for number, name in enumerate(("anna", "bela"))
+}
 # What a line says of its usage: the quantity, the number of records, the first and the last day.
 _FLOOR = text("""
     select booking_id, meter, sum(quantity), count(*),
@@ -62,7 +73,8 @@ _FILL = text("""
     insert into usage_record (source, record_id, booking_id, meter, quantity, started_at, ended_at, period,
                               state, received_at)
     select b.provider, :period || '-' || n, b.booking_id, 'm' || (n / :bookings % :meters),
-           (n::bigint * 7919 % 100000)::numeric / 1000, s.at, s.at, :period, 'recorded', now()
+           ((n::bigint * 7919 % 100000)::numeric / 1000)::numeric(12, 3), s.at, s.at, :period,
+           'recorded', now()
     from generate_series(0, cast(:records as int) - 1) n
     join (select booking_id, provider, row_number() over (order by booking_id) - 1 as place from booking) b
       on b.place = n % :bookings
@@ -165,15 +177,15 @@ async def aggregated(engine: AsyncEngine, period: str) -> float:
 
 
 async def measure(market: Sandbox) -> None:
-    """Print the curve: aggregation, rating and the whole closing by number of records."""
+    """Print the curve: aggregation, rating, draft and issue by number of records."""
     # As in a service: rating makes many objects that live for long.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     engine = database.engine(market.databases["billing"])
-    handler = BillingHandler(market.register, 60)
+    handler = BillingHandler(_with_persons(market.register), 60)
     await fill_bookings(engine)
     print(f"closing a month: {BOOKINGS:,} bookings, {TARIFFS} tariffs; seconds")
-    print("   records    lines  aggregation   rating  ratio   whole closing")
+    print("   records    lines  aggregation   rating  ratio    draft    issue")
     for number, (size, meters) in enumerate(each for each in SIZES if each[0] <= RECORDS):
         period = f"2026-{number + 1:02d}"
         async with market.admin("billing") as admin:
@@ -188,20 +200,58 @@ async def measure(market: Sandbox) -> None:
             ratings.append(took)
         ratio = statistics.median(each / floor for each, floor in zip(ratings, floors, strict=True))
         floor, rating = statistics.median(floors), statistics.median(ratings)
-        whole = await _closed(engine, handler, period)
-        print(f"{size:10,} {lines:8,} {floor:12.2f} {rating:8.2f} {ratio:6.2f} {whole:15.2f}", flush=True)
+        draft, issue = await _closed(engine, handler, period)
+        print(
+            f"{size:10,} {lines:8,} {floor:12.2f} {rating:8.2f} {ratio:6.2f} {draft:8.2f} {issue:8.2f}",
+            flush=True,
+        )
     await engine.dispose()
 
 
-async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> float:
-    command = registry.message("billing.settlement.close")
-    message = Incoming(command, "office", str(uuid.uuid4()), CloseSettlement(period=period), b"", None)
-    started = time.perf_counter()
-    async with engine.begin() as tx:
-        facts = await handler.handle(tx, [message], dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
-    if not isinstance(facts[-1].data, SettlementClosed):
-        raise TypeError(f"{period} was not closed: {facts[-1].data}")
-    return time.perf_counter() - started
+async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> tuple[float, float]:
+    """Draft the run of a month, review it and issue it. Returns seconds of the draft and of the issue."""
+    now = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    took = []
+    for data, who in (
+        (DraftSettlement(period=period), None),
+        (ReviewSettlement(period=period, revision=1, claim=_UNSIGNED), "anna"),
+        (ApproveSettlement(period=period, revision=1, claim=_UNSIGNED), "bela"),
+    ):
+        message = _message(data, who, now)
+        started = time.perf_counter()
+        async with engine.begin() as tx:
+            facts = await handler.handle(tx, [message], now)
+        took.append(time.perf_counter() - started)
+        if isinstance(facts[-1].data, Rejection):
+            raise TypeError(f"{period} was not settled: {facts[-1].data}")
+    return took[0], took[2]
+
+
+def _message(data: Contract, who: str | None, now: dt.datetime) -> Incoming:
+    command, id_ = registry.message_of(data), str(uuid.uuid4())
+    if who is not None:
+        claim = sign(Signable("office", command.name, id_, data), who, _SEEDS[who], now)
+        data = data.model_copy(update={"claim": claim})
+    return Incoming(command, "office", id_, data, b"", None)
+
+
+def _with_persons(register: MemberRegister) -> MemberRegister:
+    """Let two people act for the office."""
+    people = tuple(
+        Person(
+            id=name,
+            name=name,
+            key=nkeys.from_seed(bytearray(seed.encode())).public_key.decode(),
+            duties=(Duty.REVIEW, Duty.APPROVE),
+        )
+        for name, seed in _SEEDS.items()
+    )
+    office = register.office
+    members = [
+        each.model_copy(update={"persons": people}) if each.id == office.id else each
+        for each in register.members
+    ]
+    return register.model_copy(update={"members": tuple(members)})
 
 
 def _positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:

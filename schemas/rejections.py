@@ -400,9 +400,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The run {period} has not been reviewed yet.",
     ),
     "same_person": (
-        "Prüfung und Freigabe sind zwei Personen vorbehalten; {person} hat bereits geprüft oder seither "
-        "über Hinweise entschieden.",
-        "Review and approval take two people; {person} has reviewed or has decided on alerts since.",
+        "Es geben zwei Personen frei; {person} hat bereits geprüft oder seither über Hinweise entschieden.",
+        "It takes two people; {person} has reviewed or has decided on alerts since.",
     ),
     "alerts_open": (
         "Über {count} Hinweise des Laufs {period} ist noch nicht entschieden.",

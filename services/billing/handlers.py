@@ -1,4 +1,4 @@
-"""A batch of bookings, usage reports, levies and steps of settlement runs in, one set of writes, facts out."""
+"""A batch of bookings, usage reports, levies and steps of runs in, one set of writes, facts out."""
 
 import datetime as dt
 from collections.abc import Sequence

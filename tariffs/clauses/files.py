@@ -14,7 +14,7 @@ from allmende.schemas.tariff import AllocationKey
 from allmende.tariffs.clause_check import find_flaws
 
 FOLDER = Path(__file__).parent
-KEYS = FOLDER.parent / "keys"
+KEYS = FOLDER.parent / "published_keys"
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+from support.settled import Closing, close
+
 from allmende.client import Unanswered
 from allmende.schemas.billing import (
     ChargeLevy,
@@ -23,7 +25,7 @@ from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
 from allmende.services.billing.booking import Booking as Billed
 from allmende.services.billing.rating import allowance, metering, reckoning, rerating
-from allmende.services.billing.settlement import levy, statements
+from allmende.services.billing.settlement import levy
 from allmende.services.billing.usage import admission
 from allmende.services.brokerage import booking
 from allmende.services.catalog import offering as catalogue
@@ -42,7 +44,7 @@ class Hub:
         self.booked: dict[str, Billed] = {}
         self.recorded: dict[tuple[str, str], UsageRecord] = {}
         self.levies: list[Any] = []
-        self._closing: statements.Closing | None = None
+        self._closing: Closing | None = None
         self.decided = 0
         self.dies_after: int | None = None
 
@@ -115,7 +117,7 @@ class Hub:
             readings += told
         used = rerating.rate(allowance.with_allowances(readings), month, period, {})
         assert not used.held
-        self._closing = statements.close(
+        self._closing = close(
             id_,
             period,
             members=sorted(self._lands),
@@ -132,7 +134,7 @@ class Hub:
         return self._closing is not None
 
     @property
-    def closing(self) -> statements.Closing:
+    def closing(self) -> Closing:
         assert self._closing is not None
         return self._closing
 

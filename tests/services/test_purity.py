@@ -84,7 +84,7 @@ def test_a_rule_file_is_pure(rule: str) -> None:
 def test_rule_files_are_found() -> None:
     found = {"tariffs/rating", "catalog/offering", "brokerage/booking", "billing/booking"}
     rooms = {path.parent.name for path in ROOT.glob("services/billing/*/__init__.py")}
-    assert rooms == {"usage", "rating", "pools", "ledger", "settlement", "invoicing"}
+    assert rooms >= {"usage", "rating", "pools", "ledger", "settlement"}
     assert found <= RULES.keys()
     assert {rule.split("/")[1].split(".")[0] for rule in RULES if rule.startswith("billing/")} >= rooms
     assert not {rule for rule in RULES if "migrations" in rule}

@@ -1,19 +1,24 @@
 """Legal bodies and persons of the members of tests, whose keys anybody can work out."""
 
 import datetime as dt
-import functools
-import hashlib
 from decimal import Decimal
 from typing import Any
 
-import nkeys
-from support.builders import NOW, command, uid
+from support.builders import NOW, OFFICE, command, uid
+from support.persons import person as person  # noqa: PLC0414 - told from here, too
+from support.persons import seed as seed  # noqa: PLC0414
 
 from allmende.schemas import registry
-from allmende.schemas.bodies import Address, Body, Contact, Duty, Person, TaxRule, TaxStatus
+from allmende.schemas.bodies import Address, Body, Contact, TaxRule, TaxStatus
 from allmende.schemas.claims import Claim, Signable, sign
 from allmende.schemas.contract import Contract
 from allmende.schemas.register import MemberRegister, RegisteredMember
+from allmende.schemas.settlements import (
+    ApproveSettlement,
+    DraftSettlement,
+    ReviewSettlement,
+    SettleAlerts,
+)
 from allmende.servicekit.messages import Incoming
 
 UNSIGNED = Claim(person="nobody", signed_at=NOW, signature="A" * 86)
@@ -50,19 +55,6 @@ STANDARD = TaxRule(
     decided_on=dt.date(2026, 6, 1),
     decided_by="Kämmerei",
 )
-
-
-@functools.cache
-def seed(member: str, person: str) -> str:
-    """The private half of a person's key, the same in every run."""
-    raw = hashlib.sha256(f"{member}/{person}".encode()).digest()
-    text: bytes = nkeys.encode_seed(raw, nkeys.PREFIX_BYTE_USER)
-    return text.decode()
-
-
-def person(member: str, id_: str, *duties: Duty) -> Person:
-    public: bytes = nkeys.from_seed(bytearray(seed(member, id_).encode())).public_key
-    return Person(id=id_, name=f"{id_} ({member})", key=public.decode(), duties=duties or tuple(Duty))
 
 
 def iban(number: int) -> str:
@@ -114,3 +106,30 @@ def signed(sender: str, who: str, data: Contract, number: int = 1, at: dt.dateti
     name = registry.message_of(data).name
     claim = sign(Signable(sender, name, uid(number), data), who, seed(sender, who), at)
     return command(sender, data.model_copy(update={"claim": claim}), number)
+
+
+def closing(period: str, number: int, revision: int = 1, held: int = 0) -> list[Incoming]:
+    """Draft the run of a period, have anna of the office review it and bela approve it.
+
+    The draft is command `number`, whose id is that of the run; the others have ids of their own.
+
+    Args:
+        period: `YYYY-MM`.
+        number: of the draft.
+        revision: how often it will have been drafted.
+        held: how many alerts it has; anna holds all of them.
+    """
+    review = ReviewSettlement(period=period, revision=revision, claim=UNSIGNED)
+    approve = ApproveSettlement(period=period, revision=revision, claim=UNSIGNED)
+    messages = [
+        command(OFFICE, DraftSettlement(period=period), number),
+        signed(OFFICE, "anna", review, 0xA000_0000_0000 + number),
+        signed(OFFICE, "bela", approve, 0xB000_0000_0000 + number),
+    ]
+    if held:
+        alerts = tuple(range(1, held + 1))
+        decided = SettleAlerts(
+            period=period, alerts=alerts, decision="held", reason="Preis fehlt", claim=UNSIGNED
+        )
+        messages.insert(1, signed(OFFICE, "anna", decided, 0xC000_0000_0000 + number))
+    return messages

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from support.persons import person
+
 from allmende.schemas import registry
 from allmende.schemas.billing import ReportUsage, UsageRecord
 from allmende.schemas.brokerage import Agreement, BookingConfirmed, RequestBooking
@@ -126,13 +128,22 @@ def key(values: Mapping[str, int | str | Decimal], **changes: Any) -> Allocation
 
 
 def register(*members: Someone | str) -> MemberRegister:
-    """These members and the office. The keys are well-formed, nobody holds their other halves."""
+    """These members and the office, for which anna and bela act.
+
+    The members' keys are well-formed, nobody holds their other halves.
+    """
     everybody = [Someone(each) if isinstance(each, str) else each for each in members]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return MemberRegister(
         name="Testgenossenschaft",
         members=(
-            RegisteredMember(id=OFFICE, name="Geschäftsstelle", role=Role.OFFICE, key="U" + "7" * 55),
+            RegisteredMember(
+                id=OFFICE,
+                name="Geschäftsstelle",
+                role=Role.OFFICE,
+                key="U" + "7" * 55,
+                persons=(person(OFFICE, "anna"), person(OFFICE, "bela")),
+            ),
             *(
                 RegisteredMember(
                     id=each.id,

@@ -1,291 +1,80 @@
-"""What somebody has to decide on before a run is issued: each alert holds a line, never the run.
+"""Alerts of a closing: what it holds for want of a price, once for each booking and meter or component."""
 
-Where nothing can be charged yet there is no line, and it can only be held.
-"""
-
-import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from allmende.schemas.billing import AlertRaised, ChargeLine
-from allmende.schemas.money import euro
-from allmende.schemas.register import JumpAlert
-from allmende.schemas.settlements import AlertKind, RunAlert
+from allmende.schemas.billing import AlertRaised
 
 from ..rating.reckoning import HeldDue
 from ..rating.rerating import HeldUsage
 
-Group = tuple[str | None, str | None, str | None]
-"""What is compared with the period before: booking and component, or payer, payee and kind."""
+_Kind = Literal["usage_unknown_meter", "usage_unpriced"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Carried:
-    """A line that an issued run left out, which comes up again.
+def of_usage(held: Iterable[HeldUsage]) -> list[AlertRaised]:
+    """Tell of usage that is held: one alert for each booking, meter, kind and period.
 
-    Attributes:
-        settlement_id: the run that left it out.
-        period: of that run.
+    A provider chooses the values of dimensions, so that a meter may be held in any number of parts. The
+    reason told is that of the first part by component, terms and what it is charged for.
     """
-
-    settlement_id: str
-    period: str
-    line: ChargeLine
-
-    def again(self) -> ChargeLine:
-        """The same line with its story extended, without a number."""
-        number, period = self.line.line, self.period
-        return self.line.model_copy(
-            update={
-                "line": 0,
-                "trace_de": f"{self.line.trace_de}; zurückgestellt als Position {number} in {period}",
-                "trace_en": f"{self.line.trace_en}; held as line {number} in {period}",
-            }
-        )
-
-
-def group_of(line: ChargeLine) -> Group:
-    """Tell with what a line is compared."""
-    if line.booking_id is not None:
-        return (line.booking_id, line.component, None)
-    return (line.payer, line.payee, line.kind)
-
-
-def jumps(
-    lines: Sequence[ChargeLine], previous: Mapping[Group, int], rule: JumpAlert | None
-) -> list[tuple[int, int]]:
-    """Find the lines of what changed unusually since the period before.
-
-    What was not charged there has nothing to be compared with.
-
-    Args:
-        lines: of a run.
-        previous: net cents of the period before.
-        rule: a change is unusual that passes both of its limits.
-
-    Returns:
-        Places of lines, each with what its group came to before, in cents.
-    """
-    if rule is None:
-        return []
-    sums: Counter[Group] = Counter()
-    for line in lines:
-        sums[group_of(line)] += line.amount_cents
-    unusual = set()
-    for group, cents in sums.items():
-        if group in previous:
-            before = previous[group]
-            change = abs(cents - before)
-            if change > rule.cents and change * 100 > rule.percent * abs(before):
-                unusual.add(group)
-    return [
-        (place, previous[group]) for place, line in enumerate(lines) if (group := group_of(line)) in unusual
-    ]
-
-
-def balanced(lines: Sequence[ChargeLine], carried: Collection[int]) -> dict[int, int]:
-    """Find what comes up again and is taken back by the same run: both count, and sum to zero.
-
-    Args:
-        lines: of a run.
-        carried: the places of those that come up again.
-
-    Returns:
-        The place of each reversal, with that of the line that it takes back.
-    """
-    standing: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-    for place in sorted(carried):
-        if lines[place].cause != "reversal":
-            standing[_charged(lines[place], 1)].append(place)
-    found = {}
-    for place, line in enumerate(lines):
-        if place not in carried and line.cause == "reversal":
-            back = standing.get(_charged(line, -1))
-            if back:
-                found[place] = back.pop(0)
-    return found
-
-
-def _charged(line: ChargeLine, sign: int) -> tuple[object, ...]:
-    return (
-        line.payer,
-        line.payee,
-        line.booking_id,
-        line.component,
-        line.terms,
-        line.charged_for,
-        sign * line.amount_cents,
-    )
-
-
-# -- what is told ---------------------------------------------------------------------------------
-
-
-def of_lines(
-    lines: Sequence[ChargeLine],
-    *,
-    carried: Mapping[int, Carried],
-    undecided: Iterable[int],
-    overruns: Iterable[tuple[int, int, int]],
-    unusual: Iterable[tuple[int, int]],
-) -> list[RunAlert]:
-    """Raise the alerts that hold lines, by line; they are not numbered yet.
-
-    Args:
-        lines: of a run, numbered.
-        carried: by place, what an issued run left out and nothing takes back.
-        undecided: places of lines whose VAT nobody has decided on.
-        overruns: places of lines that exceed a budget item, with its limit and what it comes to.
-        unusual: places of lines that changed unusually, with what was charged before.
-    """
-    found = [
-        _of_line(
-            "held_before",
-            lines[place],
-            f"Zurückgestellt im Lauf {each.period} als Position {each.line.line}",
-            f"Held in the run {each.period} as line {each.line.line}",
-        )
-        for place, each in carried.items()
-    ]
-    found += [
-        _of_line(
-            "tax_undecided",
-            lines[place],
-            f"Über die Umsatzsteuer hat {lines[place].payee} nicht entschieden",
-            f"{lines[place].payee} has not decided on the VAT",
-        )
-        for place in undecided
-    ]
-    found += [
-        _of_line(
-            "budget_exceeded",
-            lines[place],
-            f"Die Buchungsstelle {lines[place].budget_item} käme auf {euro(total)} bei einem Ansatz von "
-            f"{euro(limit)}",
-            f"The budget item {lines[place].budget_item} would come to {euro(total, language='en')} with a "
-            f"limit of {euro(limit, language='en')}",
-            previous_cents=limit,
-        )
-        for place, limit, total in overruns
-    ]
-    found += [
-        _of_line(
-            "unusual_jump",
-            lines[place],
-            f"Ungewöhnliche Veränderung, im Vorzeitraum {euro(before)}",
-            f"Unusual change, {euro(before, language='en')} in the period before",
-            previous_cents=before,
-        )
-        for place, before in unusual
-    ]
-    return sorted(found, key=lambda each: (each.line or 0, each.kind))
-
-
-def _of_line(kind: AlertKind, line: ChargeLine, german: str, english: str, **more: Any) -> RunAlert:
-    return RunAlert(
-        alert=1,
-        kind=kind,
-        line=line.line,
-        provider=line.payee,
-        consumer=line.payer,
-        booking_id=line.booking_id,
-        component=line.component,
-        amount_cents=line.amount_cents,
-        records=line.records,
-        message_de=f"{line.title}: {german}",
-        message_en=f"{line.title}: {english}",
-        **more,
-    )
-
-
-def of_unpriced(usage: Iterable[HeldUsage], dues: Iterable[HeldDue]) -> list[RunAlert]:
-    """Raise the alerts of what has no price, by booking and what it is; they are not numbered yet."""
-    by_meter: defaultdict[tuple[str, str, str], list[HeldUsage]] = defaultdict(list)
-    for each in usage:
-        kind = usage_kind(each)
-        by_meter[kind, each.rated.booking_id, each.meter].append(each)
-    found = [_of_usage(*alike) for _, alike in sorted(by_meter.items())]
-    by_component: defaultdict[tuple[str, str], list[HeldDue]] = defaultdict(list)
-    for due in dues:
-        by_component[due.booking.confirmed.booking_id, due.due.component.id].append(due)
-    return found + [_of_dues(*alike) for _, alike in sorted(by_component.items(), key=lambda each: each[0])]
-
-
-def usage_kind(held: HeldUsage) -> AlertKind:
-    """Tell what usage without a price lacks."""
-    return "usage_unknown_meter" if held.reason.code == "unknown_meter" else "usage_unpriced"
-
-
-def _of_usage(*alike: HeldUsage) -> RunAlert:
-    first = alike[0]
-    spans = ", ".join(dict.fromkeys(each.span.label for each in alike))
-    german, english = first.reason.sentences
-    return RunAlert(
-        alert=1,
-        kind=usage_kind(first),
-        provider=first.rated.provider,
-        consumer=first.rated.consumer,
-        booking_id=first.rated.booking_id,
-        component=first.key[0] if first.key is not None else None,
-        records=sum(each.records for each in alike),
-        message_de=f"{first.meter}, {spans}: {german}",
-        message_en=f"{first.meter}, {spans}: {english}",
-    )
-
-
-def _of_dues(*alike: HeldDue) -> RunAlert:
-    first = alike[0]
-    confirmed, component = first.booking.confirmed, first.due.component
-    spans = ", ".join(dict.fromkeys(each.due.charged_for for each in alike))
-    german, english = first.reason.sentences
-    return RunAlert(
-        alert=1,
-        kind="charge_held",
-        provider=confirmed.provider,
-        consumer=confirmed.consumer,
-        booking_id=confirmed.booking_id,
-        component=component.id,
-        message_de=f"{component.title}, {spans}: {german}",
-        message_en=f"{component.title}, {spans}: {english}",
-    )
-
-
-def numbered(found: Iterable[RunAlert]) -> list[RunAlert]:
-    """Number the alerts of a run from 1 on."""
-    return [each.model_copy(update={"alert": number}) for number, each in enumerate(found, 1)]
-
-
-# -- what providers are told at once --------------------------------------------------------------
-
-
-def raised(usage: Iterable[HeldUsage], dues: Iterable[HeldDue], period: str) -> list[AlertRaised]:
-    """Tell of usage and flat charges without a price, to their providers and the office."""
-    found = [
-        AlertRaised(
-            kind="usage_unknown_meter" if usage_kind(each) == "usage_unknown_meter" else "usage_unpriced",
-            provider=each.rated.provider,
-            booking_id=each.rated.booking_id,
-            meter=each.meter,
-            period=each.span.last_period,
-            records=each.records,
-            message_de=each.reason.sentences[0],
-            message_en=each.reason.sentences[1],
-        )
-        for each in usage
-    ]
-    for held in dues:
-        title, label = held.due.component.title, held.due.charged_for
-        german, english = held.reason.sentences
-        found.append(
+    groups: defaultdict[tuple[str, str, str, _Kind, str], list[HeldUsage]] = defaultdict(list)
+    for each in held:
+        kind: _Kind = "usage_unknown_meter" if each.reason.code == "unknown_meter" else "usage_unpriced"
+        rated = each.rated
+        groups[rated.provider, rated.booking_id, each.meter, kind, each.span.last_period].append(each)
+    alerts = []
+    for (provider, booking_id, meter, kind, period), found in sorted(groups.items()):
+        first = min(found, key=lambda each: (each.key or ("", 0, ""), each.reason.sentences))
+        german, english = first.reason.sentences
+        alerts.append(
             AlertRaised(
-                kind="charge_held",
-                provider=held.booking.confirmed.provider,
-                booking_id=held.booking.confirmed.booking_id,
+                kind=kind,
+                provider=provider,
+                booking_id=booking_id,
+                meter=meter,
                 period=period,
-                records=0,
-                message_de=f"{title}, {label}: {german}",
-                message_en=f"{title}, {label}: {english}",
+                records=_records(found),
+                message_de=german,
+                message_en=english,
             )
         )
-    return found
+    return alerts
+
+
+def _records(found: Sequence[HeldUsage]) -> int:
+    """Count records once where several components measure the same meter."""
+    by_component: Counter[str] = Counter()
+    for each in found:
+        by_component[each.key[0] if each.key else ""] += each.records
+    return max(by_component.values())
+
+
+def of_dues(held: Iterable[HeldDue], period: str) -> list[AlertRaised]:
+    """Tell of flat charges that are held: one alert for each booking and component, by its earliest charge.
+
+    Args:
+        held: what fell due and has no price.
+        period: the month that is closed.
+    """
+    groups: defaultdict[tuple[str, str], list[HeldDue]] = defaultdict(list)
+    for each in held:
+        groups[each.booking.confirmed.booking_id, each.due.component.id].append(each)
+    alerts = []
+    for (booking_id, _), found in sorted(groups.items()):
+        first = min(found, key=lambda each: (each.due.first_day, each.due.terms.number, each.due.charged_for))
+        name = f"{first.due.component.title}, {first.due.charged_for}"
+        german, english = first.reason.sentences
+        more = len(found) - 1
+        alerts.append(
+            AlertRaised(
+                kind="charge_held",
+                provider=first.booking.confirmed.provider,
+                booking_id=booking_id,
+                period=period,
+                records=0,
+                message_de=f"{name}{f' und {more} weitere' if more else ''}: {german}",
+                message_en=f"{name}{f' and {more} more' if more else ''}: {english}",
+            )
+        )
+    return alerts

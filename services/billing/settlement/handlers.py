@@ -1,7 +1,7 @@
 """Steps of settlement runs: drafted, decided on, reviewed, approved. Each is one transaction."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,14 +24,17 @@ from allmende.schemas.settlements import (
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from .. import store as billing_store
+from ..invoicing import budget, tax
+from ..invoicing import store as invoicing_store
+from ..invoicing.invoice import invoices_of
 from ..period import day_of, last_day_of
 from ..persons import acting
 from ..pools import store as pools_store
 from ..rating import store as rating_store
 from ..usage.handlers import Recording
-from . import alerts, collecting, levy, run, runs, statements, store
-from .alerts import Carried
+from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
+from .run_alerts import Carried
 from .statements import Parties
 
 COMMANDS = (DraftSettlement, SettleAlerts, ReviewSettlement, ApproveSettlement)
@@ -108,7 +111,8 @@ class Settling:
         ]
         lines, carried = _numbered(fresh, await runs.to_carry(tx))
         lines, found = await self._treated(tx, period, lines, carried)
-        found = alerts.numbered([*found, *alerts.of_unpriced(used.held, dues)])
+        raised = [*alerts.of_usage(used.held), *alerts.of_dues(dues, period)]
+        found = run_alerts.numbered([*found, *run_alerts.of_unpriced(raised)])
         held = {each.line for each in found if each.line is not None}
         drafted = Run(
             settlement_id=before.settlement_id if before is not None else message.id,
@@ -118,11 +122,15 @@ class Settling:
             drafted_first=before.drafted_first if before is not None else now,
             grace_until=run.grace_until(period, self._register.rules_on(last_day_of(period))),
         )
+        day = day_of(now)
+        charged = [line for line in lines if line.line not in held]
+        rules = self._register.rules_on(day)
+        invoices = invoices_of(drafted.settlement_id, period, charged, self._register, rules, day)
         told = statements.draft(
             drafted,
             lines,
             held,
-            self._obligations(drafted, lines, held, now),
+            statements.obligations_of(invoices, self._register, period),
             self._parties,
             usage_records=used.records,
             late_records=await runs.late_records(tx, drafted) if before is not None else 0,
@@ -134,39 +142,34 @@ class Settling:
         await runs.save_carried(tx, drafted.settlement_id, carried)
         await runs.save_alerts(tx, drafted.settlement_id, found)
         await billing_store.close_period(tx, period, now)
-        raised = [
+        to_providers = [
             Outgoing(each, subject=each.booking_id, parties={Audience.PROVIDER: each.provider})
-            for each in alerts.raised(used.held, dues, period)
+            for each in raised
         ]
-        return [*refusals, *raised, Outgoing(told, cause=message, subject=period)]
+        return [*refusals, *to_providers, Outgoing(told, cause=message, subject=period)]
 
     async def _treated(
-        self, tx: AsyncConnection, period: str, lines: list[ChargeLine], carried: Mapping[int, Carried]
+        self, tx: AsyncConnection, period: str, lines: Sequence[ChargeLine], carried: Mapping[int, Carried]
     ) -> tuple[list[ChargeLine], list[RunAlert]]:
         """Decide on VAT and budget items of lines, and find what somebody has to decide on."""
         again = {number - 1: each for number, each in carried.items()}
-        back = alerts.balanced(lines, again.keys())
-        balanced = {*back, *back.values()}
+        treated, undecided = tax.treated(lines, self._register)
+        back = run_alerts.balanced(lines, again)
+        for place, standing in back.items():
+            treated[place] = treated[place].model_copy(update={"tax": treated[standing].tax})
+        booked = budget.booked(treated, self._register)
+        spent = await invoicing_store.spent_in(tx, int(period[:4]), self._register)
         rule = self._register.rules_on(last_day_of(period)).jump
         previous = await runs.previous(tx, period) if rule is not None else {}
-        unusual = alerts.jumps(
-            [line for place, line in enumerate(lines) if place not in again], previous, rule
+        settled = {*back, *back.values()}
+        found = run_alerts.of_lines(
+            booked,
+            carried={place: each for place, each in again.items() if place not in settled},
+            undecided=undecided,
+            overruns=budget.overruns(booked, spent, self._register),
+            unusual=run_alerts.jumps(booked, previous, rule, without=again),
         )
-        found = alerts.of_lines(
-            lines,
-            carried={place: each for place, each in again.items() if place not in balanced},
-            undecided=(),
-            overruns=(),
-            unusual=unusual,
-        )
-        return lines, found
-
-    def _obligations(
-        self, of: Run, lines: Sequence[ChargeLine], held: Collection[int], now: dt.datetime
-    ) -> list[statements.Obligation]:
-        """Find what everybody would owe if a run were issued now."""
-        charged = [line for line in lines if line.line not in held]
-        return statements.obligations_of(charged, (), self._register, of.period)
+        return booked, found
 
     # -- deciding, reviewing ----------------------------------------------------------------------
 
@@ -234,11 +237,19 @@ class Settling:
         if isinstance(person, Rejected):
             return person
         lines, held = await runs.lines(tx, found.settlement_id)
+        invoices = await invoicing_store.issue(
+            tx,
+            settlement_id=found.settlement_id,
+            period=found.period,
+            lines=[line for line in lines if line.line not in held],
+            register=self._register,
+            now=now,
+        )
         issued = statements.issue(
             found,
             lines,
             held,
-            self._obligations(found, lines, held, now),
+            statements.obligations_of(invoices, self._register, found.period),
             self._parties,
             usage_records=await runs.usage_records(tx, found.settlement_id),
             approved_by=person.id,

@@ -10,8 +10,8 @@ from allmende.schemas.billing import ChargeLine, SettlementClosed
 from allmende.schemas.claims import Claim
 from allmende.schemas.settlements import Decision, RunAlert, SettlementDrafted
 
-from .alerts import Carried, Group
 from .run import Run
+from .run_alerts import Carried, Group
 
 # One step of any run at a time, and nobody who only reads is kept waiting.
 _SERIALIZE = text("lock table settlement in share row exclusive mode")
@@ -107,15 +107,6 @@ _PREVIOUS = text(f"""
     group by 1, 2, 3, 4, 5
 """)
 
-_SPENT = text(f"""
-    select l.payer, l.document->>'budget_item', sum(l.amount_cents)::bigint
-    from charge_line l
-    join settlement s using (settlement_id)
-    where s.state = 'issued' and s.period between :first and :last and l.document->>'budget_item' is not null
-      and not {HELD}
-    group by 1, 2
-""")
-
 _TO_CARRY = text("""
     select distinct l.settlement_id::text, s.period, l.line, l.document::text
     from run_alert a
@@ -158,7 +149,7 @@ async def serialize(tx: AsyncConnection) -> None:
 async def find(connection: AsyncConnection, period: str) -> Run | None:
     """Find the run of a period."""
     row = (await connection.execute(_RUN, {"period": period})).first()
-    return Run(**row._mapping) if row is not None else None
+    return Run(*row) if row is not None else None
 
 
 async def open_period(tx: AsyncConnection) -> str | None:
@@ -310,9 +301,3 @@ async def previous(tx: AsyncConnection, period: str) -> dict[Group, int]:
         group = (booking, component, None) if booking is not None else (payer, payee, kind)
         found[group] = found.get(group, 0) + cents
     return found
-
-
-async def spent(tx: AsyncConnection, year: str) -> dict[tuple[str, str], int]:
-    """Sum up what issued runs of a budget year charged, by member and budget item."""
-    about = {"first": f"{year}-01", "last": f"{year}-12"}
-    return {(row[0], row[1]): row[2] for row in await tx.execute(_SPENT, about)}

@@ -68,44 +68,29 @@ def in_order(lines: Iterable[ChargeLine]) -> list[int]:
     return sorted(range(len(found)), key=key)
 
 
-def obligations_of(
-    lines: Iterable[ChargeLine], invoices: Iterable[Invoice], register: MemberRegister, period: str
-) -> list[Obligation]:
-    """Find what everybody owes: one obligation for each document, and net ones for lines without any.
+def obligations_of(invoices: Iterable[Invoice], register: MemberRegister, period: str) -> list[Obligation]:
+    """Find what everybody owes: each document is one obligation.
 
     Args:
-        lines: those that are charged.
-        invoices: the documents over them; where a body is not known there are none.
+        invoices: of a run; before it is issued their numbers stand for nothing.
         register: tells who deducts input tax.
         period: of the run.
     """
-    left = {line.line: line for line in lines}
     deducting = _deducting(register, period)
-    found: list[Obligation] = []
-    for invoice in invoices:
-        head = invoice.head
-        covered = [left.pop(each.line) for each in invoice.lines]
-        found.append(
-            Obligation(
-                kind=covered[0].kind,
-                payer=head.recipient,
-                payee=head.issuer,
-                amount_cents=head.net_cents,
-                lines=len(covered),
-                tax_cents=head.tax_cents,
-                deducts_tax=head.recipient in deducting,
-                number=head.number,
-                due_on=head.due_on,
-            )
+    return [
+        Obligation(
+            kind="levy" if head.kind == "notice" else "charge",
+            payer=head.recipient,
+            payee=head.issuer,
+            amount_cents=head.net_cents,
+            lines=head.lines,
+            tax_cents=head.tax_cents,
+            deducts_tax=head.recipient in deducting,
+            number=head.number,
+            due_on=head.due_on,
         )
-    sums: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for line in left.values():
-        sums[line.kind, line.payer, line.payee].append(line.amount_cents)
-    found += [
-        Obligation(kind, payer, payee, sum(amounts), len(amounts))
-        for (kind, payer, payee), amounts in sums.items()
+        for head in (invoice.head for invoice in invoices)
     ]
-    return sorted(found, key=lambda each: (each.kind, each.payer, each.payee, each.number or ""))
 
 
 def _deducting(register: MemberRegister, period: str) -> set[str]:

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from support.bodies import closing
 from support.builders import booking, command, fact, record, register, report
 from support.desk import Desk, NewDesk
 
-from allmende.schemas.billing import CloseSettlement
 from allmende.servicekit.testing import Templates
 from allmende.services.billing.handlers import BillingHandler
 
@@ -19,7 +19,7 @@ async def billing(desk: NewDesk) -> Desk:
     await found.take(
         fact(booking(), 1),
         command("lrz", report(record(amount=5)), 2),
-        command("office", CloseSettlement(period="2026-04"), 3),
+        *closing("2026-04", 3),
     )
     return found
 

@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 
 import pytest
+from support.bodies import closing
 from support.builders import (
     booking,
     command,
@@ -22,7 +23,6 @@ from support.histories import amended, breach, changed, flat, noon
 
 from allmende.schemas.billing import (
     ChargeLevy,
-    CloseSettlement,
     LevyCharged,
     SettlementClosed,
     StatementIssued,
@@ -78,8 +78,8 @@ def levied(number: int, amount: int = 1_000, period: str = "2026-04", **changes:
     return command("office", ChargeLevy(period=period, title="Büro", amount_cents=amount, key=by), number)
 
 
-def closing(number: int, period: str = "2026-04") -> Incoming:
-    return command("office", CloseSettlement(period=period), number)
+def closed(number: int, period: str = "2026-04") -> list[Incoming]:
+    return closing(period, number)
 
 
 def summed(*facts: Outgoing) -> list[str]:
@@ -110,7 +110,7 @@ BATCH: list[Incoming] = [
     reported(14, record("g", 1, start=MAY)),
     levied(20),
     levied(21, 5, effective_from=dt.date(2027, 1, 1)),
-    closing(30),
+    *closed(30),
 ]
 
 
@@ -128,6 +128,8 @@ async def test_a_batch_comes_to_the_same_whole_or_in_pieces(desk: NewDesk, size:
     assert codes(facts[5:]) == [
         "LevyCharged",
         "key_not_effective",
+        "SettlementDrafted",
+        "SettlementReviewed",
         *["StatementIssued"] * 4,
         "SettlementClosed",
     ]
@@ -137,7 +139,7 @@ async def test_a_batch_comes_to_the_same_whole_or_in_pieces(desk: NewDesk, size:
 
 
 async def test_the_order_within_a_batch_does_not_lose_what_belongs_to_the_period(billing: Desk) -> None:
-    facts = await billing.take(closing(30), levied(20), reported(10, record("a", 5)), fact(booking(1), 1))
+    facts = await billing.take(*closed(30), levied(20), reported(10, record("a", 5)), fact(booking(1), 1))
     settled = facts[-1].data
     assert isinstance(settled, SettlementClosed)
     assert (settled.charges_cents, settled.levies_cents, settled.usage_records) == (500, 1_000, 1)
@@ -205,9 +207,9 @@ async def test_a_settlement_says_what_was_used_and_levied(billing: Desk) -> None
 async def test_a_closed_period_takes_usage_only_and_marks_it(billing: Desk) -> None:
     await billing.deliver(BATCH)
     before = await tables(billing)
-    late = await billing.take(reported(40, record("late")), levied(41), closing(42))
+    late = await billing.take(reported(40, record("late")), levied(41), *closed(42))
     assert summed(late[0]) == ["1 0 0"]
-    assert codes(late[1:]) == ["period_closed", "period_closed"]
+    assert codes(late[1:]) == ["period_closed", "period_closed", "run_issued", "run_issued"]
     after = await tables(billing)
     assert {name for name in after if after[name] != before[name]} == {"usage_record", "usage_late"}
     marks = await billing.rows("select booking_id::text, period, rated_in from usage_late")
@@ -217,7 +219,7 @@ async def test_a_closed_period_takes_usage_only_and_marks_it(billing: Desk) -> N
 
 
 async def test_closing_one_period_twice_in_one_batch_closes_it_once(billing: Desk) -> None:
-    facts = await billing.take(closing(1), closing(2), closing(3, "2026-05"))
+    facts = await billing.take(*closed(1), *closed(2), *closed(3, "2026-05"))
     assert codes(facts).count("SettlementClosed") == 2
     assert codes(facts).count("period_closed") == 1
 

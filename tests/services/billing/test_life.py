@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from support import charges
+from support.bodies import closing
 from support.builders import (
     booking,
     command,
@@ -26,7 +27,6 @@ from support.histories import amended, breach, changed, day, flat, noon, on_chan
 
 from allmende.schemas.billing import (
     ChargeLine,
-    CloseSettlement,
     SettlementClosed,
     StatementIssued,
     UsageRecorded,
@@ -82,7 +82,7 @@ class Teller:
     async def close(self, period: str) -> list[ChargeLine]:
         """Close a period. Returns its lines."""
         self.count += 1
-        told = (await self.desk.take(command("office", CloseSettlement(period=period), self.count)))[-1].data
+        told = (await self.desk.take(*closing(period, self.count)))[-1].data
         assert isinstance(told, SettlementClosed)
         rows = await self.desk.rows(
             "select document::text from charge_line where settlement_id = :id order by line",

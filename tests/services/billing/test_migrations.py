@@ -9,12 +9,13 @@ from alembic import command as alembic
 from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
+from support.bodies import closing
 from support.builders import NOW, command, component, fact, record, register, report, tariff, uid
 from support.desk import Desk
 from support.histories import amended, changed, day, flat, noon
 
 from allmende.schemas import chain
-from allmende.schemas.billing import ChargeLine, CloseSettlement
+from allmende.schemas.billing import ChargeLine
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.servicekit import database
 from allmende.servicekit.database import ServiceDatabase, async_url
@@ -112,8 +113,8 @@ async def snapshot(found: ServiceDatabase) -> dict[str, list[tuple[object, ...]]
     statements = {
         "booking": "select booking_id, provider, consumer, start_day, end_day, terms from booking order by 1",
         "charge_line": "select * from charge_line order by 1, 2",
-        "settlement": "select * from settlement",
-        "accounting_period": "select * from accounting_period",
+        "settlement": "select settlement_id, period, closed_at, document from settlement",
+        "accounting_period": "select period, closed_at from accounting_period",
     }
     rows = {table: await connection.fetch(statement) for table, statement in statements.items()}
     await connection.close()
@@ -129,7 +130,7 @@ async def billing(first_release: ServiceDatabase) -> AsyncIterator[Desk]:
 
 
 async def close(billing: Desk, period: str, number: int) -> list[ChargeLine]:
-    told = await billing.take(command("office", CloseSettlement(period=period), number))
+    told = await billing.take(*closing(period, number))
     assert type(told[-1].data).__name__ == "SettlementClosed"
     rows = await billing.rows(
         "select l.document::text from charge_line l join settlement s using (settlement_id)"

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import duckdb
 import pytest
+from support.bodies import closing
 from support.builders import booking, command, fact, record, register, report, tariff
 from support.desk import NewDesk
 from support.histories import amended
 
-from allmende.schemas.billing import CloseSettlement
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.tariff import Component, Tariff
 from allmende.servicekit.messages import Incoming
@@ -203,7 +203,7 @@ async def test_another_engine_finds_the_same_lines(desk: NewDesk, seed: int) -> 
     month = Month(seed)
     market = await desk(BillingHandler(register("desy", "gsi", "lrz"), 60))
     await market.take(*month.facts)
-    await market.take(command("office", CloseSettlement(period="2026-04"), 5_000))
+    await market.take(*closing("2026-04", 5_000))
     lines = await market.rows(
         "select document->>'booking_id', document->>'component', (document->>'terms')::int, amount_cents"
         " from charge_line order by 1, 2, 3"

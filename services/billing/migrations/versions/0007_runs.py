@@ -134,11 +134,14 @@ GUARDS = """
 -- What a run consists of can be removed as long as the run is not issued.
 create function refuse_change_of_issued() returns trigger language plpgsql as $$
 begin
-    if exists (select from gone g join settlement s using (settlement_id) where s.state = 'issued') then
+    if (select state from settlement where settlement_id = old.settlement_id) = 'issued' then
         raise exception 'rows of % are never changed or removed once their run is issued', tg_table_name
             using errcode = 'restrict_violation';
     end if;
-    return null;
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    return new;
 end $$;
 
 -- A run goes forward only, by one step: it is drafted anew as its next revision, reviewed, or issued.
@@ -190,11 +193,10 @@ _NEVER_CHANGED = ("charge_line", "component_charge", "carried_line")
 def upgrade() -> None:
     migration.script(TABLES)
     migration.script(GUARDS)
-    deletes = [(table, "delete") for table in (*_NEVER_CHANGED, "run_alert")]
-    for table, change in (*deletes, ("run_alert", "update")):
+    for table in (*_NEVER_CHANGED, "run_alert"):
         op.execute(
-            f"create trigger {table}_stays_{change} after {change} on {table} "
-            "referencing old table as gone for each statement execute function refuse_change_of_issued()"
+            f"create trigger {table}_stays_once_issued before update or delete on {table} "
+            "for each row execute function refuse_change_of_issued()"
         )
     for table in _NEVER_CHANGED:
         op.execute(

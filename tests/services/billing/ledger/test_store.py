@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from sqlalchemy import event
+from support.bodies import closing
 from support.builders import NOW, booking, command, fact, record, register, report, uid
 from support.desk import Desk, NewDesk
 from support.posting import entries, gapless, owes, settle, verified
 
 from allmende.schemas import chain
-from allmende.schemas.billing import CloseSettlement
 from allmende.schemas.journal import GENESIS, JournalEntry
 from allmende.schemas.rejections import Rejected
 from allmende.services.billing.handlers import BillingHandler
@@ -30,6 +30,8 @@ APPEND_ONLY = (
     "component_charge",
     "fact",
 )
+OF_RUNS = ("settlement", "charge_line", "component_charge")
+"""The service may remove the lines of a draft and take a run to its next step; the triggers hold the rest."""
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ async def test_a_closed_period_leaves_a_ledger_that_sums_to_zero(billing: Desk) 
     (entry,) = await entries(billing)
     assert (entry.sequence, entry.date, entry.booked_at) == (1, dt.date(2026, 4, 30), NOW)
     assert (entry.narration, entry.reference) == (
-        "Leistungen 2026-04: desy an lrz",
+        "Leistungen 2026-04, lrz/R/2026/000001: desy an lrz",
         "2026-04/charge/desy/lrz",
     )
     assert (entry.settlement_id, entry.previous_hash) == (uid(3), GENESIS)
@@ -70,7 +72,7 @@ async def test_a_closed_period_leaves_a_ledger_that_sums_to_zero(billing: Desk) 
 async def test_the_same_messages_make_the_same_chain(billing: Desk, desk: NewDesk) -> None:
     again = await desk(BillingHandler(register("desy", "lrz"), 60))
     messages = fact(booking(), 1), command("lrz", report(record(amount=5)), 2)
-    for message in (*messages, command("office", CloseSettlement(period="2026-04"), 3)):
+    for message in (*messages, *closing("2026-04", 3)):
         await again.take(message)
     assert await entries(again) == await entries(billing)
 
@@ -112,8 +114,9 @@ async def test_what_is_written_is_never_changed_or_removed(
         table,
     )
     changes = [f"update {table} set {column} = {column}", f"delete from {table}"]
+    refused = (asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError)
     for statement in (*changes, f"truncate {table} cascade"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        with pytest.raises(refused if table in OF_RUNS else asyncpg.InsufficientPrivilegeError):
             await service.execute(statement)
     if await service.fetchval(f"select count(*) from {table}"):
         for statement in changes:

@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from support import pooled
+from support.bodies import closing
 from support.builders import command, register
 from support.desk import Desk, NewDesk, codes, persistently, said
 
-from allmende.schemas.billing import ChargeLine, CloseSettlement, SettlementClosed, StatementIssued
+from allmende.schemas.billing import ChargeLine, SettlementClosed, StatementIssued
 from allmende.schemas.contract import Contract
 from allmende.schemas.documents import read_documents
 from allmende.schemas.pools import (
@@ -159,7 +160,7 @@ async def test_nothing_half_is_done_when_it_is_refused(billing: Desk) -> None:
 
 
 async def test_a_closed_month_takes_no_more(billing: Desk) -> None:
-    await billing.take(*OPEN, office(3, CloseSettlement(period="2026-02")))
+    await billing.take(*OPEN, *closing("2026-02", 3))
     assert codes(await billing.take(office(4, pooled.advancing(100)))) == ["period_closed"]
     await billing.take(command("lrz", pooled.cost("a", 100), 5))
     assert codes(await billing.take(office(6, pooled.settling("2026-02")))) == ["period_closed"]
@@ -168,8 +169,8 @@ async def test_a_closed_month_takes_no_more(billing: Desk) -> None:
 
 async def test_statements_carry_what_pools_charge_and_positions_sum_to_zero(billing: Desk) -> None:
     await billing.deliver(BATCH)
-    facts = await billing.take(office(30, CloseSettlement(period="2026-02")))
-    facts += await billing.take(office(31, CloseSettlement(period="2026-04")))
+    facts = await billing.take(*closing("2026-02", 30))
+    facts += await billing.take(*closing("2026-04", 31))
     february, april = [each.data for each in facts if isinstance(each.data, SettlementClosed)]
     assert {each.party: each.net_cents for each in february.positions} == {
         "desy": -50_000,
@@ -195,7 +196,7 @@ async def test_the_office_bears_its_own_share_and_costs_without_a_claim(billing:
     people = (Participant(member="desy"), Participant(member="office"))
     await billing.take(office(1, pooled.published(desy=1, office=1)), office(2, pooled.opening(*people)))
     await billing.take(office(3, pooled.cost("a", 1_000)), office(4, pooled.settling()))
-    facts = await billing.take(office(5, CloseSettlement(period="2026-04")))
+    facts = await billing.take(*closing("2026-04", 5))
     closed = next(each.data for each in facts if isinstance(each.data, SettlementClosed))
     assert {each.party: each.net_cents for each in closed.positions if each.net_cents} == {
         "desy": -500,

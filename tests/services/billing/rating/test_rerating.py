@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from support.bodies import closing
 from support.builders import booking, command, component, decimals, fact, record, register, tariff
 from support.desk import Desk, NewDesk, persistently
 from support.histories import amended, flat
 
-from allmende.schemas.billing import CloseSettlement, ReportUsage, UsageCancellation, UsageRecord
+from allmende.schemas.billing import ReportUsage, UsageCancellation, UsageRecord
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.tariff import Component, Tariff
 from allmende.servicekit.messages import Incoming
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.settlement import handlers as settlement_handlers
+from allmende.services.billing.settlement import collecting
 
 MEMBERS = register("desy", "gsi", "lrz")
 MONTHS = [*(f"2025-{month:02d}" for month in range(7, 13)), "2026-01"]
@@ -91,11 +92,11 @@ class History:
     """What is told, in order; closings apart."""
 
     told: list[Incoming]
-    closings: list[Incoming]
+    closings: list[list[Incoming]]
 
 
-def closed(period: str) -> Incoming:
-    return command("office", CloseSettlement(period=period), 5_000 + MONTHS.index(period))
+def closed(period: str) -> list[Incoming]:
+    return closing(period, 5_000 + MONTHS.index(period))
 
 
 def any_record(chance: random.Random, name: str, of: BookingConfirmed, **changes: object) -> UsageRecord:
@@ -165,7 +166,7 @@ async def fresh(desk: NewDesk, told: Sequence[Incoming]) -> Desk:
     made = await desk(BillingHandler(MEMBERS, 60))
     await made.take(*told)
     for month in MONTHS:
-        await made.take(closed(month))
+        await made.take(*closed(month))
     return made
 
 
@@ -174,14 +175,14 @@ async def lived(desk: NewDesk, history: History, seed: int) -> Desk:
     chance = random.Random(seed)  # noqa: S311 - the same draw every time
     first = await desk(BillingHandler(MEMBERS, 60))
     both = [first, await desk(BillingHandler(MEMBERS, 60), shares=first)]
-    messages = list(history.told)
+    batches = [[each] for each in history.told]
     for each in history.closings:
-        messages.insert(chance.randrange(len(BOOKINGS), len(messages) + 1), each)
+        batches.insert(chance.randrange(len(BOOKINGS), len(batches) + 1), each)
     before: dict[tuple[object, ...], object] = {}
-    for message in [*messages, closed(MONTHS[-1])]:
+    for batch in [*batches, closed(MONTHS[-1])]:
         for _ in range(chance.choice([1, 1, 2])):
             taker = chance.choice(both)
-            await persistently(lambda taker=taker, message=message: taker.take(message))  # type: ignore[misc]
+            await persistently(lambda taker=taker, batch=batch: taker.take(*batch))  # type: ignore[misc]
         after = await lines(first)
         assert before.items() <= after.items(), "a closed period keeps its lines byte for byte"
         before = after
@@ -204,16 +205,16 @@ async def test_two_processes_that_report_and_close_at_once_charge_the_same(desk:
     both = [first, await desk(BillingHandler(MEMBERS, 60), shares=first)]
     known = len(BOOKINGS)
     await first.take(*history.told[:known])
-    messages = [*history.told[known:], *history.closings]
-    random.Random(11).shuffle(messages)  # noqa: S311 - the same draw every time
+    batches = [*([each] for each in history.told[known:]), *history.closings]
+    random.Random(11).shuffle(batches)  # noqa: S311 - the same draw every time
 
-    async def work(taker: Desk, own: Sequence[Incoming]) -> None:
-        for message in own:
-            await persistently(lambda message=message: taker.take(message))  # type: ignore[misc]
+    async def work(taker: Desk, own: Sequence[Sequence[Incoming]]) -> None:
+        for batch in own:
+            await persistently(lambda batch=batch: taker.take(*batch))  # type: ignore[misc]
 
-    await asyncio.gather(*(work(each, messages[n::2]) for n, each in enumerate(both)))
+    await asyncio.gather(*(work(each, batches[n::2]) for n, each in enumerate(both)))
     await first.tick()  # what overtook what it corrects is decided
-    await first.take(closed(MONTHS[-1]))
+    await first.take(*closed(MONTHS[-1]))
     assert await net(first) == await net(await fresh(desk, history.told))
 
 
@@ -229,7 +230,7 @@ async def test_without_looking_at_all_that_depends_on_it_the_totals_differ(
 
     instead = {"with_sharers": themselves, "_flat": no_amounts}[blinded]
     others = [await net(await fresh(desk, random_history(seed).told)) for seed in range(2)]
-    monkeypatch.setattr(settlement_handlers._Rating, blinded, instead)
+    monkeypatch.setattr(collecting._Rating, blinded, instead)
     blind = [await net(await lived(desk, random_history(seed), seed)) for seed in range(2)]
     assert blind != others
 
@@ -245,7 +246,7 @@ async def test_the_same_facts_in_another_order_give_the_same_lines_and_the_same_
     for message in [*plain, *corrections]:
         await other.take(message)
     for month in MONTHS:
-        await other.take(closed(month))
+        await other.take(*closed(month))
     assert await lines(one) == await lines(other)
     head = "select sequence, hash from ledger_head"
     assert await one.rows(head) == await other.rows(head)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from support.bodies import closing
 from support.broker import eventually
 from support.builders import booking, command, fact, key, record, register, report, tariff, uid
 from support.desk import Desk, NewDesk, codes, persistently
@@ -16,7 +17,6 @@ from support.histories import amended, changed, day, flat
 
 from allmende.schemas.billing import (
     ChargeLevy,
-    CloseSettlement,
     LevyCharged,
     SettlementClosed,
     UsageRecorded,
@@ -38,8 +38,8 @@ async def desks(desk: NewDesk, count: int = 4) -> list[Desk]:
     return [first, *others]
 
 
-def closing(number: int) -> Incoming:
-    return command("office", CloseSettlement(period="2026-04"), number)
+def april(number: int) -> list[Incoming]:
+    return closing("2026-04", number)
 
 
 def levied(number: int) -> Incoming:
@@ -63,7 +63,7 @@ async def race(processes: list[Desk], seed: int = 4) -> tuple[int, SettlementClo
 
     async def settle(each: Desk) -> None:
         await eventually(lambda: sum(len(other.told) for other in rest) >= EARLY)
-        await persistently(lambda: each.take(closing(1)))
+        await persistently(lambda: each.take(*april(1)))
         closed.set()
 
     await asyncio.gather(settle(last), *(reporting(each, 1000 * n) for n, each in enumerate(rest, 1)))
@@ -115,7 +115,7 @@ async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
     task = asyncio.create_task(reporting.take(command("lrz", report(), 5)))
     await decided.wait()
     async with asyncio.timeout(20):
-        settled = (await closer.take(closing(1)))[-1].data
+        settled = (await closer.take(*april(1)))[-1].data
     go_on.set()
     (answer,) = await task
     assert isinstance(answer.data, UsageRecorded)
@@ -126,7 +126,7 @@ async def test_without_the_lock_on_the_period_an_acknowledged_record_is_lost(
 
 async def test_a_period_is_closed_by_one_of_two(desk: NewDesk) -> None:
     first, second = await desks(desk, 2)
-    await asyncio.gather(first.take(closing(1)), second.take(closing(2)))
+    await asyncio.gather(first.take(*april(1)), second.take(*april(2)))
     told = Counter(codes(first.told + second.told))
     assert (told["SettlementClosed"], told["period_closed"]) == (1, 1)
     assert await first.rows("select count(*) from settlement") == [(1,)]
@@ -150,7 +150,7 @@ async def test_reports_and_closings_in_one_batch_come_to_an_end(desk: NewDesk) -
     first, second = await desks(desk, 2)
 
     async def work(each: Desk, start: int) -> None:
-        batch = [command("lrz", report(record(f"{start}")), start), closing(start + 1)]
+        batch = [command("lrz", report(record(f"{start}")), start), *april(start + 1)]
         await persistently(lambda: each.take(*batch))
 
     async with asyncio.timeout(30):
@@ -173,8 +173,8 @@ async def charged(desk: Desk) -> Counter[str]:
     return found
 
 
-def months(period: str) -> Incoming:
-    return command("office", CloseSettlement(period=period), 100 + int(period[:4]) * 12 + int(period[5:]))
+def months(period: str) -> list[Incoming]:
+    return closing(period, 100 + int(period[:4]) * 12 + int(period[5:]))
 
 
 async def test_months_closed_at_once_charge_each_month_once(desk: NewDesk) -> None:
@@ -182,7 +182,7 @@ async def test_months_closed_at_once_charge_each_month_once(desk: NewDesk) -> No
     await processes[0].take(fact(MONTHLY.model_copy(update={"booking_id": uid(5)}), 50))
 
     async def close(each: Desk, period: str) -> None:
-        await persistently(lambda: each.take(months(period)))
+        await persistently(lambda: each.take(*months(period)))
 
     await asyncio.gather(*(close(processes[n % 4], period) for n, period in enumerate(reversed(YEAR))))
     assert await charged(processes[0]) == Counter(dict.fromkeys(YEAR, 1_000))
@@ -196,7 +196,7 @@ async def test_terms_told_while_months_close_are_charged_in_the_end(desk: NewDes
 
     async def close() -> None:
         for period in YEAR:
-            await persistently(lambda period=period: closer.take(months(period)))  # type: ignore[misc]
+            await persistently(lambda period=period: closer.take(*months(period)))  # type: ignore[misc]
 
     async def tell(each: Desk, start: int) -> None:
         for number, data in enumerate(told):
@@ -205,7 +205,7 @@ async def test_terms_told_while_months_close_are_charged_in_the_end(desk: NewDes
             await persistently(lambda message=message: each.take(message))  # type: ignore[misc]
 
     await asyncio.gather(close(), *(tell(each, 60 + 10 * n) for n, each in enumerate(others)))
-    await closer.take(months("2026-01"))
+    await closer.take(*months("2026-01"))
     prices = {"2025-01": 1_000, "2025-02": 1_000} | dict.fromkeys(YEAR[2:10], 400)
     assert {each: cents for each, cents in (await charged(closer)).items() if cents} == prices
 
@@ -215,14 +215,14 @@ async def test_without_looking_at_what_was_told_late_it_is_lost(
 ) -> None:
     (first,) = await desks(desk, 1)
     mine = MONTHLY.model_copy(update={"booking_id": uid(5)})
-    await first.take(fact(mine, 50), months("2025-12"))
+    await first.take(fact(mine, 50), *months("2025-12"))
     statement = str(store._LOCK_OPEN)
     assert statement.count("or exists") == 2
     with monkeypatch.context() as blinded:
         blinded.setattr(store, "_LOCK_OPEN", text(re.sub(r"(?m)^ +or exists .*$", "", statement)))
-        await first.take(fact(changed(1, mine, state="cancelled"), 51), months("2025-01"))
+        await first.take(fact(changed(1, mine, state="cancelled"), 51), *months("2025-01"))
     assert (await charged(first)).total() == 12_000
-    await first.take(months("2025-02"))
+    await first.take(*months("2025-02"))
     assert (await charged(first)).total() == 0
 
 
@@ -232,11 +232,11 @@ async def test_a_span_that_comes_to_another_amount_is_taken_back_and_charged_aga
     mine = booking(booking_id=uid(5), start=day("2025-04-01"), end=None, tariff=by_day)
     one = {"quantities": {"cores": Decimal(1)}}
     mine = mine.model_copy(update=one)
-    await first.take(fact(mine, 50), fact(amended(2, "2025-04-11", mine), 51), months("2025-04"))
+    await first.take(fact(mine, 50), fact(amended(2, "2025-04-11", mine), 51), *months("2025-04"))
     assert (await charged(first)).total() == 1, "nothing for ten days, and one cent for the whole month"
     # What is told late was agreed earlier: nothing is reserved before the eleventh.
     before = amended(1, "2025-04-01", mine, quantities={"cores": Decimal(0)})
-    await first.take(fact(before, 52), months("2025-05"))
+    await first.take(fact(before, 52), *months("2025-05"))
     lines = await first.rows(
         "select component, charged_for, step, l.amount_cents from component_charge"
         " join charge_line l using (settlement_id, line) where terms = 2 and charged_for like '2025-04%'"
@@ -244,14 +244,14 @@ async def test_a_span_that_comes_to_another_amount_is_taken_back_and_charged_aga
     )
     span = ("base", "2025-04 (2025-04-11/2025-04-30)")
     assert [tuple(row) for row in lines] == [(*span, 1, 1), (*span, 2, -1), (*span, 3, 0)]
-    await first.take(months("2025-06"))
+    await first.take(*months("2025-06"))
     assert (await charged(first)).total() == 2, "nothing but the months of May and June is charged"
 
 
 async def test_the_database_refuses_to_charge_a_component_twice(desk: NewDesk) -> None:
     (first,) = await desks(desk, 1)
     mine = MONTHLY.model_copy(update={"booking_id": uid(5)})
-    await first.take(fact(mine, 50), months("2025-01"))
+    await first.take(fact(mine, 50), *months("2025-01"))
     with pytest.raises(IntegrityError, match="component_charge_pkey"):
         async with first.engine.begin() as tx:
             await tx.execute(text("insert into component_charge select * from component_charge"))

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from support.builders import booking, command, component, decimals, fact, register, tariff
+from support.bodies import closing
+from support.builders import booking, component, decimals, fact, register, tariff
 from support.desk import Desk, NewDesk
 from support.histories import changed
 
-from allmende.schemas.billing import CloseSettlement, ShowStatement, Statement
+from allmende.schemas.billing import ShowStatement, Statement
 from allmende.schemas.permissions import Role
 from allmende.schemas.tariff import Free
 from allmende.servicekit.queries import PAGE_BYTES_MAX, Caller
@@ -29,10 +30,10 @@ async def billing(desk: NewDesk) -> Desk:
     )
     bookings = [booking(n, tariff=priced, quantities=decimals({"cores": 1})) for n in range(1, 101)]
     await found.take(*(fact(each, n) for n, each in enumerate(bookings)))
-    await found.take(command("office", CloseSettlement(period="2026-04"), 1))
+    await found.take(*closing("2026-04", 1))
     withdrawn = [changed(1, each, state="failed", reason=WIDE) for each in bookings]
     await found.take(*(fact(each, 1_000 + n) for n, each in enumerate(withdrawn)))
-    await found.take(command("office", CloseSettlement(period="2026-05"), 2))
+    await found.take(*closing("2026-05", 2))
     return found
 
 

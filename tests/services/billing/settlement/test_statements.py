@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import NOW, booking, component, decimals, key, tariff, uid
+from support.settled import Closing, close
 from support.usage import rated
 
 from allmende.schemas.billing import ChargeLevy, ChargeLine
@@ -22,7 +22,6 @@ from allmende.services.billing.rating.metering import Sum, plan, span_with
 from allmende.services.billing.rating.reckoning import reckon
 from allmende.services.billing.rating.rerating import rate
 from allmende.services.billing.settlement.levy import Levy, charge
-from allmende.services.billing.settlement.statements import Closing, close, refuse_closing
 
 PERIOD = "2026-04"
 MEMBERS = ("desy", "gsi", "kit", "lrz")
@@ -72,21 +71,6 @@ def closed(
         levies=levies,
         now=NOW,
     )
-
-
-def test_closing_is_refused_twice_and_before_the_period_is_over() -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    assert refuse_closing("2026-04", closed=False, now=dt.datetime(2026, 5, 1, tzinfo=berlin)) is None
-    last_moment = dt.datetime(2026, 4, 30, 23, 59, 59, tzinfo=berlin)
-    for period, is_closed, moment, code in [
-        ("2026-04", True, NOW, "period_closed"),
-        ("2026-04", False, last_moment, "period_not_over"),
-        ("2150-01", False, NOW, "period_not_over"),
-    ]:
-        refused = refuse_closing(period, closed=is_closed, now=moment)
-        assert refused is not None
-        assert refused.code == code
-        assert all(refused.sentences)
 
 
 def test_a_period_without_anything_closes_with_statements_over_nothing() -> None:

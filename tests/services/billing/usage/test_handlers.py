@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError
+from support.bodies import closing
 from support.builders import booking, command, component, fact, record, register, tariff, uid
 from support.desk import Desk, NewDesk, codes, persistently
 from support.histories import amended
 
 from allmende.schemas.billing import (
     Clarification,
-    CloseSettlement,
     ReportUsage,
     SettleClarification,
     UsageCancellation,
@@ -31,7 +31,7 @@ from allmende.services.billing.usage import lineage
 from allmende.services.billing.usage.lineage import Superseded
 
 KNOWN = fact(booking(1), 1)
-CLOSE = command("office", CloseSettlement(period="2026-04"), 90)
+CLOSE = closing("2026-04", 90)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def test_a_correction_replaces_and_may_be_corrected_again(billing: Desk) -
         ("a", "corrected", "b"),
         ("b", "corrected", "c"),
     ]
-    settled = (await billing.take(CLOSE))[-1].data
+    settled = (await billing.take(*CLOSE))[-1].data
     assert settled.charges_cents == 700  # type: ignore[attr-defined]
 
 
@@ -107,7 +107,7 @@ async def test_a_record_is_corrected_or_cancelled_once(billing: Desk) -> None:
     assert summed(*await billing.take(reported(4, cancellation("u", "x")))) == ["0 0 0 u:already_cancelled"]
     assert summed(*await billing.take(reported(5, cancellation("v", "b")))) == ["1 0 0"]
     assert await states(billing) == {"a": "corrected", "b": "cancelled", "x": "cancelled"}
-    settled = (await billing.take(CLOSE))[-1].data
+    settled = (await billing.take(*CLOSE))[-1].data
     assert settled.charges_cents == 0, "what was replaced does not come back"  # type: ignore[attr-defined]
 
 
@@ -172,7 +172,7 @@ async def test_records_that_correct_each_other_in_a_circle_are_refused_in_the_en
 
 
 async def test_corrections_of_a_closed_period_mark_both_bookings_and_periods(billing: Desk) -> None:
-    await billing.take(fact(booking(2), 2), reported(1, record("a"), record("x")), CLOSE)
+    await billing.take(fact(booking(2), 2), reported(1, record("a"), record("x")), *CLOSE)
     may = dt.datetime(2026, 5, 10, tzinfo=dt.UTC)
     await billing.take(reported(2, record("b", corrects="a", booking_id=uid(2), start=may)))
     assert await billing.rows("select booking_id::text, period from usage_late") == [(uid(1), "2026-04")]

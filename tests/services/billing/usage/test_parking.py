@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
+from support.bodies import closing
 from support.builders import booking, command, component, fact, record, register, report, tariff, uid
 from support.desk import Desk, NewDesk, codes
 from support.histories import amended
 
 from allmende.schemas.billing import (
     AlertRaised,
-    CloseSettlement,
     SettlementClosed,
     UsageRecord,
     UsageRecorded,
@@ -28,7 +28,7 @@ from allmende.services.billing.usage import store as usage_store
 
 KNOWN = fact(booking(1), 1)
 MARCH = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-CLOSE = command("office", CloseSettlement(period="2026-04"), 90)
+CLOSE = closing("2026-04", 90)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_wherever_the_booking_comes_the_usage_counts_once(
         await billing.take(*batch)
     assert await states(billing) == ["recorded"]
     assert await billing.later(3600) == []
-    settled = (await billing.take(CLOSE))[-1].data
+    settled = (await billing.take(*CLOSE))[-1].data
     assert isinstance(settled, SettlementClosed)
     assert (settled.usage_records, settled.charges_cents) == (1, 100)
 
@@ -130,7 +130,7 @@ async def test_while_facts_are_behind_nothing_that_waits_for_one_is_refused(bill
 
 async def test_what_still_waits_cannot_hold_a_period_open(billing: Desk) -> None:
     await billing.take(reported(1, record("a"), record("b", booking_id=uid(2))))
-    facts = await billing.take(CLOSE)
+    facts = await billing.take(*CLOSE)
     assert codes(facts)[-1] == "SettlementClosed"
     await billing.take(KNOWN)
     assert await states(billing) == ["recorded", "parked"]
@@ -169,7 +169,7 @@ async def test_what_was_refused_as_overdue_may_be_reported_again_and_then_counts
     assert answer.data == UsageRecorded(accepted=2, repeated=0, parked=0, refused=())
     (answer,) = await billing.take(reported(3, record("a", 5)))
     assert answer.data == UsageRecorded(accepted=0, repeated=1, parked=0, refused=())
-    settled = (await billing.take(CLOSE))[-1].data
+    settled = (await billing.take(*CLOSE))[-1].data
     assert isinstance(settled, SettlementClosed)
     assert (settled.usage_records, settled.charges_cents) == (2, 1_250)
 
@@ -227,6 +227,6 @@ async def test_a_closing_does_not_wait_for_the_slices(billing: Desk) -> None:
     for start in range(3):
         await billing.take(reported(start + 1, *(record(f"{start}-{number}") for number in range(400))))
     await billing.take(KNOWN)
-    settled = (await billing.take(CLOSE))[-1].data
+    settled = (await billing.take(*CLOSE))[-1].data
     assert isinstance(settled, SettlementClosed)
     assert settled.usage_records == 1_200
