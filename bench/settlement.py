@@ -5,6 +5,7 @@ Run as `python -m bench.settlement`. Forty members, each of which provides to ev
 """
 
 import datetime as dt
+import gc
 import os
 import statistics
 import uuid
@@ -57,6 +58,9 @@ async def measure(market: Sandbox) -> None:
     for start in range(0, len(bookings), 1_000):
         async with engine.begin() as tx:
             await store.save_bookings(tx, bookings[start : start + 1_000])
+    # As in a service: a run makes many objects that live for long.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     await closing.fill_usage(market, PERIOD, RECORDS, METERS)
     print(f"a month of {len(MEMBERS)} members, {len(PAIRS):,} pairs, {RECORDS:,} usage records")
     floors, ratings, lines = [], [], 0
