@@ -49,12 +49,15 @@ help: ## Show this list
 .venv/.stamp-run: requirements.txt pyproject.toml deploy/setup
 	@deploy/setup run
 
-.venv/.stamp-dev: requirements.txt requirements-dev.txt pyproject.toml deploy/setup
+.venv/.stamp-dev: requirements.txt requirements-dev.txt requirements-rules.txt pyproject.toml deploy/setup
 	@deploy/setup dev
 
 # A copied checkout or a vanished Python has an environment that only looks whole.
 ifneq ($(shell test -x .venv/bin/python && cat .venv/.stamp-place 2>/dev/null),$(CURDIR))
 .PHONY: .venv/.stamp-run .venv/.stamp-dev
+endif
+ifeq ($(wildcard .rules_cache),)
+.PHONY: .venv/.stamp-dev
 endif
 
 $(foreach name,$(filter-out ARGS PYTHON ALLMENDE_% MAKE% -%,$(.VARIABLES)),\

@@ -27,10 +27,12 @@ from .. import store as billing_store
 from ..invoicing import budget, tax
 from ..invoicing import store as invoicing_store
 from ..invoicing.invoice import invoices_of
+from ..payments import store as payments_store
 from ..period import day_of, last_day_of
 from ..persons import acting
 from ..pools import store as pools_store
 from ..rating import store as rating_store
+from ..review import store as review_store
 from ..usage.handlers import Recording
 from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
@@ -107,6 +109,8 @@ class Settling:
             *used.lines,
             *flat,
             *await pools_store.lines_of(tx, period),
+            *await review_store.lines_of(tx, period),
+            *await payments_store.lines_of(tx, period),
             *(line for each in levies for line in levy.lines_of(each, self._parties.clearing_house)),
         ]
         lines, carried = _numbered(fresh, await runs.to_carry(tx))

@@ -121,9 +121,13 @@ _SAVE_LEVY = text("""
             cast(:shares as json))
 """)
 
-_LEVIES = text(
-    "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
-)
+# What is taken back in its own period is charged to nobody.
+_LEVIES = text("""
+    select document::text, shares::text from levy l
+    where period = :period
+      and not exists (select from levy_reversal r where r.levy_id = l.levy_id and r.period = l.period)
+    order by charged_at, levy_id
+""")
 
 
 async def save_issued(tx: AsyncConnection, issued: Issued) -> None:

@@ -1,0 +1,1 @@
+"""Files that show what was issued: pure renderers, from contracts to bytes."""
