@@ -20,6 +20,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from . import store
 from .payments.handlers import Paying
 from .pools.handlers import Pooling
+from .reports.handlers import Reporting
 from .review import levies, reversals
 from .review.handlers import Reviewing
 from .settlement import levy
@@ -41,6 +42,7 @@ class BillingHandler:
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
         self._paying = Paying(register)
+        self._reporting = Reporting(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -60,6 +62,7 @@ class BillingHandler:
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
         facts += await self._paying.take(tx, messages, now)
+        facts += await self._reporting.take(tx, messages, now)
         return facts
 
     async def tick(

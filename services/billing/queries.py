@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
+from .invoicing import queries as invoicing
 from .ledger import queries as ledger
 from .payments import queries as payments
 from .pools import queries as pools
+from .reports import queries as reports
 from .review import queries as review
 from .settlement import queries as settlement
 from .usage import queries as usage
@@ -22,4 +24,6 @@ def answers(register: MemberRegister) -> Mapping[str, Answer]:
         **review.ANSWERS,
         **payments.ANSWERS,
         **pools.answers(register),
+        **invoicing.ANSWERS,
+        **reports.ANSWERS,
     }
