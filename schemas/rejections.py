@@ -809,7 +809,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The entry names several payments: {references}.",
     ),
     "bank_other_way": (
-        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; eine Rückgabe ist von Hand zu klären.",
+        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; Rückgaben sind von Hand zu klären.",
         "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
     ),
     "bank_overpaid": (

@@ -205,7 +205,7 @@ LAUGHS = (
 
 @pytest.mark.parametrize(
     "doctype",
-    [LAUGHS, '<!DOCTYPE Document SYSTEM "file:///etc/passwd">', "<!DOCTYPE Document>"],
+    [LAUGHS, '<!DOCTYPE Document SYSTEM "https://example.org/statement.dtd">', "<!DOCTYPE Document>"],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_document_type_is_refused(doctype: str, encoding: str) -> None:

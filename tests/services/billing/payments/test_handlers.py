@@ -2,37 +2,40 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from support.bodies import UNSIGNED, embodied, iban, signed
+from support.bodies import UNSIGNED, embodied
 from support.builders import NOW, command, register, uid
 from support.desk import Desk, NewDesk, codes, persistently
 from support.owing import balances, issue
+from support.paying import (
+    ACCOUNTS,
+    DUE,
+    amounts,
+    arranged,
+    arranging,
+    booked,
+    entry,
+    reporting,
+)
 from support.posting import entries as journal
 from support.posting import gapless, verified
 
 from allmende.schemas.payments import (
     ArrangePayments,
-    BankEntry,
     BankStatementBooked,
     NettingDone,
-    PaymentArranged,
     PaymentReceived,
-    ReportBankStatement,
 )
 from allmende.schemas.register import MemberRegister, OffsettingAgreement, SettlementRules
-from allmende.servicekit.messages import Incoming, Outgoing
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.payments import store
 
 MEMBERS = ("desy", "kit", "lrz")
 BODIES = embodied(register(*MEMBERS))
-DUE = dt.date(2026, 7, 1)
-ACCOUNTS = {"office": iban(1), "desy": iban(2), "kit": iban(3), "lrz": iban(4)}
 OWED = (("desy", "lrz", 10_000), ("lrz", "kit", 8_000), ("kit", "desy", 3_000), ("desy", "office", 500))
 
 
@@ -46,34 +49,6 @@ async def billing(desk: NewDesk) -> Desk:
     """Three members that owe each other, and a levy."""
     found = await desk(BillingHandler(BODIES, 60))
     await issue(found, BODIES, 1, *OWED)
-    return found
-
-
-def arranging(number: int = 100, due_by: dt.date = DUE, sender: str = "office") -> Incoming:
-    return signed(sender, "anna", ArrangePayments(due_by=due_by, claim=UNSIGNED), number)
-
-
-def arranged(facts: Sequence[Outgoing]) -> dict[tuple[str, str], PaymentArranged]:
-    told = [fact.data for fact in facts if isinstance(fact.data, PaymentArranged)]
-    return {(each.debtor, each.creditor): each for each in told}
-
-
-def amounts(facts: Sequence[Outgoing]) -> dict[tuple[str, str], int]:
-    return {pair: each.amount_cents for pair, each in arranged(facts).items()}
-
-
-def entry(id_: str, cents: int, *references: str, **changes: object) -> BankEntry:
-    given: dict[str, object] = {"entry_id": id_, "booked_on": NOW.date(), "amount_cents": cents}
-    return BankEntry.model_validate({**given, "references": references, **changes})
-
-
-def reporting(who: str, *entries: BankEntry, number: int = 200, account: str | None = None) -> Incoming:
-    told = ReportBankStatement(iban=account or ACCOUNTS[who], statement_id="2026/1", entries=entries)
-    return command(who, told, number)
-
-
-def booked(facts: Sequence[Outgoing]) -> BankStatementBooked:
-    (found,) = [fact.data for fact in facts if isinstance(fact.data, BankStatementBooked)]
     return found
 
 

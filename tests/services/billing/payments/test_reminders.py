@@ -6,35 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW, uid
+from support.paying import DUE, HELD, INTEREST, STEPS
 
-from allmende.schemas.clause import ClauseVersion
 from allmende.schemas.payments import PaymentArranged, ReminderSent
 from allmende.schemas.register import ReminderStep, SettlementRules
 from allmende.schemas.rejections import Rejected
 from allmende.services.billing.payments.matching import reference_of
 from allmende.services.billing.payments.reminders import Overdue, late_charge, lines_of, remind
-
-DUE = dt.date(2026, 7, 1)
-STEPS = (
-    ReminderStep(after_days=1, title="Zahlungserinnerung"),
-    ReminderStep(after_days=14, title="Mahnung", fee_cents=500),
-    ReminderStep(after_days=28, title="Letzte Mahnung", fee_cents=1_000),
-)
-INTEREST = ClauseVersion.model_validate_json("""
-{"version": 1, "valid_from": "2020-01-01",
- "inputs": {"amount": {"kind": "money"}, "days": {"kind": "number"}},
- "steps": [{"id": "interest", "calculate": {"multiply": ["amount", "days"], "divide": ["365"], "percent": "9"}}],
- "charges": [{"step": "interest", "title": "Verzugszinsen", "payer": "debtor", "kind": "charge"}]}
-""")
-"""Nine percent a year (made up after § 288 BGB)."""
-HELD = INTEREST.model_copy(
-    update={
-        "requires": ClauseVersion.model_validate_json("""
-{"version": 1, "valid_from": "2020-01-01", "steps": [{"id": "a", "calculate": {"add": ["1"]}}],
- "requires": [{"when": [{"value": "days", "at_least": "30"}], "reason": "Kein Basiszinssatz bekannt"}]}
-""").requires
-    }
-)
 
 
 def rules(**changes: object) -> SettlementRules:
