@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from allmende.schemas.register import MemberRegister
 from allmende.servicekit.queries import Answer
 
+from .documents import queries as documents
 from .invoicing import queries as invoicing
 from .ledger import queries as ledger
 from .payments import queries as payments
@@ -21,9 +22,10 @@ def answers(register: MemberRegister) -> Mapping[str, Answer]:
         **usage.ANSWERS,
         **ledger.ANSWERS,
         **settlement.answers(register),
-        **review.ANSWERS,
-        **payments.ANSWERS,
         **pools.answers(register),
         **invoicing.ANSWERS,
         **reports.ANSWERS,
+        **review.ANSWERS,
+        **payments.ANSWERS,
+        **documents.ANSWERS,
     }

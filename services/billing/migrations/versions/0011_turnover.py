@@ -6,7 +6,7 @@ Revision ID: 0011
 from allmende.servicekit import migration
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 
 TABLES = """
 -- What members turned over on the open market; the newest declaration of a year counts.
