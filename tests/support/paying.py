@@ -64,7 +64,12 @@ def amounts(facts: Sequence[Outgoing]) -> dict[tuple[str, str], int]:
 
 
 def entry(id_: str, cents: int, *references: str, **changes: Any) -> BankEntry:
-    given: dict[str, Any] = {"entry_id": id_, "booked_on": NOW.date(), "amount_cents": cents, "references": references}
+    given: dict[str, Any] = {
+        "entry_id": id_,
+        "booked_on": NOW.date(),
+        "amount_cents": cents,
+        "references": references,
+    }
     return BankEntry(**given | changes)
 
 

@@ -137,18 +137,16 @@ class Paying:
 
     @staticmethod
     async def _post(tx: AsyncConnection, paying: Sequence[Receipt], now: dt.datetime) -> None:
-        """Post what is paid on the bank's day, or today where that day's period is closed."""
+        """Post what is paid on the bank's day, or today where that is before the netting or its month closed."""
         periods = {period_with(each.entry.booked_on) for each in paying}
         closed = await billing_store.closed_periods(tx, sorted(periods)) if periods else set()
-        entries = [
-            posting.paid(
-                each.after.payment,
-                each.after.paid_cents - each.before.paid_cents,
-                each.before.paid_cents,
-                day_of(now) if period_with(each.entry.booked_on) in closed else each.entry.booked_on,
-            )
-            for each in paying
-        ]
+        entries = []
+        for each in paying:
+            day = each.entry.booked_on
+            if period_with(day) in closed or day < day_of(each.after.payment.arranged_at):
+                day = day_of(now)
+            paid = each.before.paid_cents
+            entries.append(posting.paid(each.after.payment, each.after.paid_cents - paid, paid, day))
         await ledger_store.append(tx, entries, now)
 
     # -- reminders --------------------------------------------------------------------------------

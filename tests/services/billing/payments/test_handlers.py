@@ -345,22 +345,23 @@ async def test_the_database_never_marks_more_than_a_payment(billing: Desk) -> No
                 )
 
 
-async def test_a_payment_of_a_closed_month_is_posted_today(billing: Desk) -> None:
+async def test_a_payment_is_posted_on_the_day_of_the_bank_if_it_can_be(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
+    billing.now = dt.datetime(2026, 8, 3, 8, tzinfo=dt.UTC)
     async with billing.engine.begin() as tx:
         await tx.execute(
             text(
                 "insert into accounting_period (period, closed_at, issued_at)"
-                " values ('2026-05', now(), now())"
+                " values ('2026-06', now(), now())"
             )
         )
-    may = dt.date(2026, 5, 31)
-    facts = await billing.take(reporting("desy", entry("a", -1, payment.reference, booked_on=may)))
-    assert facts[0].data.paid_on == may  # type: ignore[attr-defined]
-    assert (await journal(billing))[-1].date == NOW.date()
-    april = dt.date(2026, 4, 30)
-    await billing.take(reporting("desy", entry("b", -1, payment.reference, booked_on=april), number=201))
-    assert (await journal(billing))[-1].date == april
+    days = []
+    for number, day in enumerate(("2026-07-15", "2026-06-15", "2026-05-31"), 1):
+        told = entry(f"{number}", -1, payment.reference, booked_on=dt.date.fromisoformat(day))
+        facts = await billing.take(reporting("desy", told, number=number))
+        assert facts[0].data.paid_on == told.booked_on  # type: ignore[attr-defined]
+        days.append((await journal(billing))[-1].date.isoformat())
+    assert days == ["2026-07-15", "2026-08-03", "2026-08-03"], "its month is closed; it is before the netting"
 
 
 async def test_what_was_netted_and_told_is_never_changed(
