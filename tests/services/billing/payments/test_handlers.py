@@ -293,6 +293,20 @@ async def test_what_settles_nothing_is_told_with_its_reason(billing: Desk) -> No
     assert booked(facts).matched == 0
 
 
+async def test_what_the_bank_returns_is_owed_again(billing: Desk) -> None:
+    payment = arranged(await billing.take(arranging()))["desy", "office"]
+    before = await balances(billing)
+    reference = payment.reference
+    await billing.take(reporting("desy", entry("a", -7_500, reference), number=1))
+    back = await billing.take(reporting("desy", entry("b", 7_500, reference, returned=True), number=2))
+    assert [(f.data.amount_cents, f.data.open_cents) for f in back[:-1]] == [(-7_500, 7_500)]  # type: ignore[attr-defined]
+    assert await balances(billing) == before
+    assert await billing.rows("select paid_on from payment where debtor = 'desy'") == [(None,)]
+    again = await billing.take(reporting("desy", entry("c", -7_500, reference), number=3))
+    assert [(f.data.amount_cents, f.data.open_cents) for f in again[:-1]] == [(7_500, 0)]  # type: ignore[attr-defined]
+    assert (await verified(billing)).broken is None
+
+
 async def test_a_reference_is_found_however_a_bank_writes_it(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
     spaced = " ".join(payment.reference[place : place + 4] for place in range(0, 20, 4)).lower()
