@@ -5,10 +5,13 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from allmende.schemas.invoices import Invoice, InvoiceLine
+from allmende.schemas.bodies import Body
+from allmende.schemas.invoices import Invoice, InvoiceHead, InvoiceLine
 from allmende.schemas.register import SettlementRules
+from allmende.schemas.rejections import Rejected
 
 from . import wording
+from .parties import bodies_of
 from .typeset import Language, Writing, address, pdf, sender, spaced
 
 
@@ -36,13 +39,17 @@ def is_notice(invoice: Invoice) -> bool:
     )
 
 
-def render(file: NoticeFile, language: Language) -> bytes:
-    """Write a notice as PDF/A-3a and PDF/UA-1."""
-    return pdf("notice", shown(file, language), file.issued_at)
+def render(file: NoticeFile, language: Language) -> bytes | Rejected:
+    """Write a notice as PDF/A-3a and PDF/UA-1, or tell whose body is missing."""
+    bodies = bodies_of(file.invoice)
+    if isinstance(bodies, Rejected):
+        return bodies
+    return pdf("notice", shown(file, bodies, language), file.issued_at)
 
 
-def shown(file: NoticeFile, language: Language) -> dict[str, Any]:
+def shown(file: NoticeFile, bodies: tuple[Body, Body], language: Language) -> dict[str, Any]:
     """Put in words and figures what the template shows."""
+    issuer, recipient = bodies
     head, write, german = file.invoice.head, Writing(language), language == "de"
     takes_back = head.kind == "credit_note"
     if takes_back:
@@ -58,48 +65,59 @@ def shown(file: NoticeFile, language: Language) -> dict[str, Any]:
         facts.append(["Leitweg-ID", file.invoice.leitweg_id])
     if not takes_back:
         facts.append(["Fällig am" if german else "Due on", write.day(head.due_on)])
-    facts.append(["Auskunft" if german else "Contact", file.invoice.issuer.body.contact.phone])
+    facts.append(["Auskunft" if german else "Contact", issuer.contact.phone])
     return {
         "language": language,
         "words": wording.words(wording.NOTICE, language),
         "title": title,
-        "description": f"{file.invoice.recipient.body.name}, {head.number}",
+        "description": f"{recipient.name}, {head.number}",
         "number": head.number,
-        "sender": sender(file.invoice.issuer.body),
-        "recipient": address(file.invoice.recipient.body),
+        "sender": sender(issuer),
+        "recipient": address(recipient),
         "facts": facts,
         "opening": "Sehr geehrte Damen und Herren," if german else "Dear Sir or Madam,",
-        "sections": _sections(file, write),
+        "sections": _sections(file, issuer, write),
     }
 
 
-def _sections(file: NoticeFile, write: Writing) -> list[dict[str, Any]]:
+def _sections(file: NoticeFile, issuer: Body, write: Writing) -> list[dict[str, Any]]:
     head, german = file.invoice.head, write.language == "de"
-    amount = write.euro(abs(head.gross_cents))
-    preceding = head.preceding
-    if preceding is not None:
-        day = write.day(preceding.issued_on)
-        decided = (
-            f"Der Umlagebescheid {preceding.number} vom {day} über {amount} wird aufgehoben."
-            if german
-            else f"The levy notice {preceding.number} of {day} over {amount} is withdrawn."
-        )
-    else:
-        decided = (
-            f"Für {write.period(head.period)} wird von Ihnen eine Umlage von {amount} erhoben."
-            if german
-            else f"A levy of {amount} is charged to you for {write.period(head.period)}."
-        )
-    found = [_section("Entscheidung" if german else "Decision", decided)]
+    found = [_section("Entscheidung" if german else "Decision", *_decision(head, write))]
     if head.reason:
         found.append(_section("Grund" if german else "Reason", head.reason))
     if basis := file.legal_basis.get(write.language):
         found.append(_section("Rechtsgrundlage" if german else "Legal basis", basis))
     found.append(_reckoning(file.invoice, write))
-    if preceding is None:
-        found.append(_section("Zahlung" if german else "Payment", _payment(file, write)))
-        found.append(_section("Einwendungen" if german else "Objections", _objection(file, write)))
+    if head.kind == "notice" and head.gross_cents > 0:
+        found.append(_section("Zahlung" if german else "Payment", _payment(head, issuer, write)))
+    if head.kind == "notice":
+        found.append(
+            _section("Einwendungen" if german else "Objections", _objection(file, issuer.name, write))
+        )
     return found
+
+
+def _decision(head: InvoiceHead, write: Writing) -> list[str]:
+    """What is levied, paid back or withdrawn, and what it replaces."""
+    german, amount = write.language == "de", write.euro(abs(head.gross_cents))
+    period, preceding = write.period(head.period), head.preceding
+    before = (
+        f"{preceding.number} {'vom' if german else 'of'} {write.day(preceding.issued_on)}"
+        if preceding
+        else ""
+    )
+    if head.kind == "credit_note":
+        if german:
+            return [f"Der Umlagebescheid {before} über {amount} wird aufgehoben."]
+        return [f"The levy notice {before} over {amount} is withdrawn."]
+    if german:
+        verb = "wird von Ihnen eine Umlage" if head.gross_cents >= 0 else "wird Ihnen aus Umlagen ein Betrag"
+        ending = "erhoben" if head.gross_cents >= 0 else "erstattet"
+        decided = f"Für {period} {verb} von {amount} {ending}."
+        return [decided, *([f"Dieser Bescheid ersetzt den Bescheid {before}."] if before else [])]
+    verb = "A levy of {} is charged to you" if head.gross_cents >= 0 else "{} of levies is paid back to you"
+    decided = f"{verb.format(amount)} for {period}."
+    return [decided, *([f"This notice replaces the notice {before}."] if before else [])]
 
 
 def _section(title: str, *texts: str) -> dict[str, Any]:
@@ -137,8 +155,7 @@ def _reckoning(invoice: Invoice, write: Writing) -> dict[str, Any]:
     return {"title": title, "texts": reasons, "rows": rows, "total": 1}
 
 
-def _payment(file: NoticeFile, write: Writing) -> str:
-    head, issuer = file.invoice.head, file.invoice.issuer.body
+def _payment(head: InvoiceHead, issuer: Body, write: Writing) -> str:
     due, account = write.day(head.due_on), spaced(issuer.iban)
     if write.language == "de":
         return (
@@ -151,9 +168,9 @@ def _payment(file: NoticeFile, write: Writing) -> str:
     )
 
 
-def _objection(file: NoticeFile, write: Writing) -> str:
+def _objection(file: NoticeFile, issuer: str, write: Writing) -> str:
     """What may be done against it, by the cooperative's rules; statutory remedies are not theirs to tell."""
-    terms, issuer = file.rules.levy_objections, file.invoice.issuer.body.name
+    terms = file.rules.levy_objections
     until = write.day(write.moment(file.issued_at) + dt.timedelta(days=terms.days))
     if write.language == "de":
         effect = (

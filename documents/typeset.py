@@ -6,13 +6,14 @@ import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
-
-import typst
 
 from allmende.schemas.bodies import Body
 from allmende.schemas.money import euro, plain
+
+if TYPE_CHECKING:
+    import typst
 
 Language = Literal["de", "en"]
 MEDIA_TYPE = "application/pdf"
@@ -25,8 +26,10 @@ _MONTHS = {
 
 
 @functools.cache
-def _compiler(template: str) -> typst.Compiler:
+def _compiler(template: str) -> "typst.Compiler":
     """Read a template and the fonts once; the fonts are Typst's own, never the machine's."""
+    import typst  # noqa: PLC0415 - tables need the rest of this file, but no compiler
+
     return typst.Compiler(_TEMPLATES / f"{template}.typ", root=_TEMPLATES, ignore_system_fonts=True)
 
 

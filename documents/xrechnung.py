@@ -14,11 +14,12 @@ from drafthorse.models.party import TaxRegistration, TradeParty
 from drafthorse.models.payment import PaymentMeans, PaymentTerms
 from drafthorse.models.tradelines import LineItem
 
-from allmende.schemas.bodies import check_iban, check_leitweg_id
+from allmende.schemas.bodies import Body, check_iban, check_leitweg_id
 from allmende.schemas.invoices import Invoice, InvoiceLine, InvoiceParty, TaxSubtotal
 from allmende.schemas.money import plain
 from allmende.schemas.rejections import Rejected, rejected
 
+from .parties import bodies_of
 from .units import ONE, code_of
 
 SPECIFICATION = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0"
@@ -35,15 +36,18 @@ def missing(invoice: Invoice) -> Rejected | None:
     The official rules let wrong check digits pass, so both are checked here whatever the source of the data.
     """
     issuer, recipient = invoice.issuer, invoice.recipient
+    bodies = bodies_of(invoice)
+    if isinstance(bodies, Rejected):
+        return bodies
     if invoice.leitweg_id is None:
         return rejected("no_leitweg_id", "leitweg_id", member=recipient.member)
     try:
         check_leitweg_id(invoice.leitweg_id)
     except ValueError:
         return rejected("leitweg_id_wrong", "leitweg_id", member=recipient.member, id=invoice.leitweg_id)
-    for party in (issuer, recipient):
+    for party, body in zip((issuer, recipient), bodies, strict=True):
         try:
-            check_iban(party.body.iban)
+            check_iban(body.iban)
         except ValueError:
             return rejected("iban_wrong", "iban", member=party.member)
     undecided = [line.line for line in invoice.lines if line.rule is None]
@@ -64,6 +68,9 @@ def render(invoice: Invoice) -> bytes | Rejected:
     """
     if (refusal := missing(invoice)) is not None:
         return refusal
+    bodies = bodies_of(invoice)
+    if isinstance(bodies, Rejected):
+        return bodies
     sign = -1 if invoice.head.kind == "credit_note" else 1
     document = Document()
     document.context.guideline_parameter.id = SPECIFICATION
@@ -72,11 +79,11 @@ def render(invoice: Invoice) -> bytes | Rejected:
     agreement = document.trade.agreement
     agreement.buyer_reference = invoice.leitweg_id
     taxed = any(each.category != "O" for each in invoice.subtotals)
-    _party(agreement.seller, invoice.issuer, taxed=taxed, issues=True)
-    _party(agreement.buyer, invoice.recipient, taxed=taxed, issues=False)
+    _party(agreement.seller, invoice.issuer, bodies[0], taxed=taxed, issues=True)
+    _party(agreement.buyer, invoice.recipient, bodies[1], taxed=taxed, issues=False)
     for line in invoice.lines:
         document.trade.items.add(_line(line, sign))
-    _settlement(document, invoice, sign)
+    _settlement(document, invoice, bodies[0] if invoice.head.gross_cents >= 0 else bodies[1], sign)
     return bytes(document.serialize(schema=None))
 
 
@@ -93,9 +100,9 @@ def _header(document: Document, invoice: Invoice) -> None:
         document.header.notes.add(note)
 
 
-def _party(found: TradeParty, party: InvoiceParty, *, taxed: bool, issues: bool) -> None:
+def _party(found: TradeParty, party: InvoiceParty, body: Body, *, taxed: bool, issues: bool) -> None:
     """Fill in a party; who is not subject to VAT shows no tax numbers (BR-O-02 to BR-O-04)."""
-    body, status = party.body, party.tax_status
+    status = party.tax_status
     found.id = party.member
     found.name = body.name
     if body.registration_id:
@@ -165,17 +172,17 @@ def _priced(line: InvoiceLine, cents: int) -> tuple[Decimal, str, str]:
     return Decimal(1), plain(amount(cents)), ONE
 
 
-def _settlement(document: Document, invoice: Invoice, sign: int) -> None:
+def _settlement(document: Document, invoice: Invoice, creditor: Body, sign: int) -> None:
+    """Sums, treatments and payment, which goes to the issuer, or to the recipient of what is credited."""
     head, found = invoice.head, document.trade.settlement
     found.payment_reference = head.reference
     found.currency_code = "EUR"
-    creditor = invoice.issuer if head.gross_cents >= 0 else invoice.recipient
     means = PaymentMeans()
     means.type_code = "58"  # SEPA credit transfer
-    means.payee_account.iban = creditor.body.iban
-    means.payee_account.account_name = creditor.body.name
-    if creditor.body.bic:
-        means.payee_institution.bic = creditor.body.bic
+    means.payee_account.iban = creditor.iban
+    means.payee_account.account_name = creditor.name
+    if creditor.bic:
+        means.payee_institution.bic = creditor.bic
     found.payment_means.add(means)
     for subtotal in invoice.subtotals:
         found.trade_tax.add(_tax(subtotal, sign))

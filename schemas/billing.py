@@ -236,12 +236,6 @@ class LevyCharged(Contract):
     charged_for: Period | None = None
 
 
-class CloseSettlement(Contract):
-    """Close a period: rate its usage, issue the statements, net what everybody owes."""
-
-    period: Period
-
-
 class StatementItem(Contract):
     """What one side of a statement holds towards one counterparty.
 

@@ -545,10 +545,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "year_not_over": ("Das Jahr {year} ist noch nicht zu Ende.", "The year {year} is not over yet."),
     "year_closed": ("Das Jahr {year} ist abgeschlossen.", "The year {year} is closed."),
-    "year_before_open": (
-        "Vor {year} ist noch {before} abzuschließen.",
-        "Before {year}, {before} has to be closed.",
-    ),
     "year_not_issued": (
         "Die Läufe {periods} sind noch nicht festgeschrieben.",
         "The runs {periods} are not issued yet.",

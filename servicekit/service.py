@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from faststream.asgi import AsgiFastStream
@@ -35,6 +35,7 @@ class Service:
         facts: what it reads of other services, as `<service>.<noun>.<verb>` or with a trailing `>`.
         handler: makes the decider of batches from the settings.
         answers: makes what answers its queries, by name, from the settings.
+        background: makes work that goes on beside the loop until it is cancelled, if there is any.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Service:
     migrations: Path
     handler: Callable[[Settings], Handler]
     answers: Callable[[Settings], Mapping[str, Answer]]
+    background: Callable[[Settings, AsyncEngine, Clock], Awaitable[None]] | None = None
 
     @property
     def consumed(self) -> hub.Consumed:
@@ -67,6 +69,7 @@ class Runtime:
         self._engine: AsyncEngine = database.engine(settings.database_url)
         self._loop: BatchLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._background: asyncio.Future[None] | None = None
         self.broker = NatsBroker(
             settings.nats_url,
             name=f"allmende-{service.name}",
@@ -119,11 +122,17 @@ class Runtime:
         )
         self._task = asyncio.create_task(self._loop.run(), name=f"{self._service.name} batch loop")
         self._task.add_done_callback(self._ended)
+        if self._service.background is not None:
+            beside = self._service.background(self._settings, self._engine, self._clock)
+            self._background = asyncio.ensure_future(beside)
+            self._background.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        """End the process when the loop ends by itself: a supervisor starts it afresh."""
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        """End the process when its work ends by itself: a supervisor starts it afresh."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("%s: the batch loop failed", self._service.name, exc_info=error)
+            log.critical(
+                "%s: the batch loop or what runs beside it failed", self._service.name, exc_info=error
+            )
             self.failed = True
             self.app.exit()
 
@@ -134,6 +143,9 @@ class Runtime:
             await self._loop.reconnected()
 
     async def _stop(self) -> None:
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.wait({self._background}, timeout=STOP_SECONDS_MAX / 2)
         if self._loop is not None and self._task is not None:
             self._loop.stop()
             done, _ = await asyncio.wait({self._task}, timeout=STOP_SECONDS_MAX)

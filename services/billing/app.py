@@ -4,6 +4,7 @@ from pathlib import Path
 
 from allmende.servicekit.service import Service
 
+from .documents.making import Making
 from .handlers import BillingHandler
 from .queries import answers
 
@@ -13,4 +14,5 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     handler=lambda settings: BillingHandler(settings.register, settings.park_seconds),
     answers=lambda settings: answers(settings.register),
+    background=lambda settings, engine, clock: Making(engine, settings.register, clock).run(),
 )

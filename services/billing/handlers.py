@@ -9,17 +9,21 @@ from allmende.schemas.billing import (
     ChargeLevy,
     ReportUsage,
     SettleClarification,
+    SettlementClosed,
 )
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
 from allmende.schemas.contract import Contract
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected
+from allmende.schemas.statements import InvoiceReissued
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
+from .documents import store as documents_store
 from .payments.handlers import Paying
 from .pools.handlers import Pooling
+from .reports.handlers import Reporting
 from .review import levies, reversals
 from .review.handlers import Reviewing
 from .settlement import levy
@@ -32,6 +36,7 @@ class BillingHandler:
     """Decides everything that costs money."""
 
     def __init__(self, register: MemberRegister, park_seconds: float) -> None:
+        self._register = register
         self._office = register.office.id
         self._lands = {
             member.id: member.land for member in register.members if member.role is not Role.OFFICE
@@ -40,6 +45,7 @@ class BillingHandler:
         self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
+        self._reporting = Reporting(register)
         self._paying = Paying(register)
 
     async def handle(
@@ -59,7 +65,9 @@ class BillingHandler:
                 facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
+        facts += await self._reporting.take(tx, messages, now)
         facts += await self._paying.take(tx, messages, now)
+        await self._queue_files(tx, facts, now)
         return facts
 
     async def tick(
@@ -67,6 +75,17 @@ class BillingHandler:
     ) -> list[Outgoing]:
         """Decide, slice by slice, the usage that waited."""
         return await self._recording.due(tx, now, informed_until)
+
+    # -- files ----------------------------------------------------------------------------------
+
+    async def _queue_files(self, tx: AsyncConnection, facts: Sequence[Outgoing], now: dt.datetime) -> None:
+        """Queue the files of whatever this batch issues; they are made beside the loop."""
+        told = [fact.data for fact in facts]
+        settlements = [data.settlement_id for data in told if isinstance(data, SettlementClosed)]
+        reissued = [data for data in told if isinstance(data, InvoiceReissued)]
+        numbers = [number for data in reissued for number in (data.credit_note, data.replacement)]
+        if settlements or numbers:
+            await documents_store.queue(tx, self._register, now, settlements=settlements, numbers=numbers)
 
     # -- bookings -------------------------------------------------------------------------------
 

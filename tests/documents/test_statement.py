@@ -1,6 +1,7 @@
 """Statements and notices say what a finance officer must see, for the archive and for everybody."""
 
 import dataclasses
+import datetime as dt
 import json
 
 import pytest
@@ -14,6 +15,7 @@ from allmende.documents import notice, typeset
 from allmende.documents.notice import NoticeFile
 from allmende.documents.statement import StatementFile, render, shown
 from allmende.documents.typeset import Language
+from allmende.schemas.invoices import Preceding
 from allmende.schemas.register import SettlementRules
 from allmende.schemas.rejections import Rejected
 
@@ -35,13 +37,13 @@ def made(file: StatementFile, language: Language = "de") -> bytes:
 
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_files_are_archivable_accessible_and_the_same_bytes_each_time(language: Language) -> None:
-    for pdf in (made(statement_file(), language), notice.render(NOTICE, language)):
+    for pdf in (made(statement_file(), language), noticed(NOTICE, language)):
         assert claims(pdf) == CLAIMS | {f"language {language}"}
         found = roles(pdf)
         assert {"Table", "THead", "TH", "H1", "H2"} <= set(found)
         assert found.index("H1") < found.index("H2") < found.index("TH")
     assert made(statement_file(), language) == made(statement_file(), language)
-    assert notice.render(NOTICE, language) == notice.render(NOTICE, language)
+    assert noticed(NOTICE, language) == noticed(NOTICE, language)
 
 
 def test_without_the_standards_a_file_claims_nothing_and_without_a_title_there_is_none() -> None:
@@ -131,8 +133,14 @@ def test_texts_of_members_are_texts_and_no_markup() -> None:
     assert wicked in said(made(statement_file(lines=lines)))
 
 
+def noticed(file: NoticeFile, language: Language = "de") -> bytes:
+    found = notice.render(file, language)
+    assert isinstance(found, bytes)
+    return found
+
+
 def test_a_notice_says_amount_ground_day_and_objection() -> None:
-    text = said(notice.render(NOTICE, "de"))
+    text = said(noticed(NOTICE, "de"))
     for expected in (
         "Umlagebescheid",
         "Für Januar 2027 wird von Ihnen eine Umlage von 416,67 € erhoben.",
@@ -145,8 +153,8 @@ def test_a_notice_says_amount_ground_day_and_objection() -> None:
     ):
         assert expected in text
     suspending = dataclasses.replace(NOTICE, rules=SettlementRules(valid_from=RULES.valid_from))
-    assert "Sie hat aufschiebende Wirkung" in said(notice.render(suspending, "de"))
-    assert "It has suspensive effect" in said(notice.render(suspending, "en"))
+    assert "Sie hat aufschiebende Wirkung" in said(noticed(suspending, "de"))
+    assert "It has suspensive effect" in said(noticed(suspending, "en"))
 
 
 def test_a_notice_is_taken_back_by_a_notice() -> None:
@@ -159,6 +167,30 @@ def test_a_notice_is_taken_back_by_a_notice() -> None:
     )
     back = back.model_copy(update={"head": head})
     assert notice.is_notice(back)
-    text = said(notice.render(NoticeFile(back, RULES, ISSUED_AT), "de"))
+    text = said(noticed(NoticeFile(back, RULES, ISSUED_AT), "de"))
     assert "Der Umlagebescheid office/U/2026/000004 vom 03.12.2026 über 416,67 € wird aufgehoben." in text
     assert "Einwendung" not in text
+
+
+def test_a_notice_that_replaces_another_or_pays_back_says_so() -> None:
+    assert NOTICE.invoice.head.preceding is None
+    preceding = Preceding(number="office/U/2026/000004", issued_on=dt.date(2026, 12, 3))
+    head = NOTICE.invoice.head.model_copy(update={"preceding": preceding})
+    text = said(
+        noticed(dataclasses.replace(NOTICE, invoice=NOTICE.invoice.model_copy(update={"head": head})))
+    )
+    assert "Dieser Bescheid ersetzt den Bescheid office/U/2026/000004 vom 03.12.2026." in text
+    assert "Einwendung" in text
+    refund = NoticeFile(invoice(line(-5000, NOT_TAXABLE), kind="notice"), RULES, ISSUED_AT)
+    text = said(noticed(refund))
+    assert "Für Januar 2027 wird Ihnen aus Umlagen ein Betrag von 50,00 € erstattet." in text
+    assert "fällig und auf das Konto" not in text
+
+
+def test_a_notice_without_a_body_is_refused() -> None:
+    bare = NOTICE.invoice.model_copy(
+        update={"recipient": NOTICE.invoice.recipient.model_copy(update={"body": None})}
+    )
+    found = notice.render(dataclasses.replace(NOTICE, invoice=bare), "de")
+    assert isinstance(found, Rejected)
+    assert (found.code, found.parameters) == ("no_body", {"member": "desy"})

@@ -17,6 +17,13 @@ from allmende.schemas.invoices import Invoice
 from allmende.schemas.rejections import Rejected
 
 TOTAL = "//ram:SpecifiedTradeSettlementHeaderMonetarySummation/ram:"
+
+
+def unlike_preceding(document: Invoice) -> Invoice:
+    head = document.head.model_copy(update={"preceding": None, "reason": None})
+    return document.model_copy(update={"head": head})
+
+
 DOCUMENTS: dict[str, Invoice] = {
     "standard rate": invoice(line(12346)),
     "exempt": invoice(line(12346, EXEMPT)),
@@ -24,6 +31,7 @@ DOCUMENTS: dict[str, Invoice] = {
     "mixed": invoice(line(12346), line(-5000, EXEMPT), line(1), line(333, EXEMPT)),
     "credit note": invoice(line(-12346), line(500), kind="credit_note"),
     "credit note, not taxable": invoice(line(-12346, NOT_TAXABLE), kind="credit_note"),
+    "owed by the issuer from the start": unlike_preceding(invoice(line(-12346), kind="credit_note")),
     "sums to zero": invoice(line(12346), line(-12346, cause="reversal")),
     "free": invoice(line(0), line(0, EXEMPT, quantity=None, unit=None)),
     "owed to the recipient": invoice(line(100), line(-12346, cause="credit")),
@@ -195,10 +203,13 @@ def unlike(document: Invoice, **changes: object) -> Invoice:
 
 def test_what_the_rules_do_not_catch_is_refused_here() -> None:
     good = DOCUMENTS["standard rate"]
-    wrong_iban = good.issuer.model_copy(
-        update={"body": good.issuer.body.model_copy(update={"iban": "DE51100000000000000001"})}
-    )
+    body = good.issuer.body
+    assert body is not None
+    mistyped = body.model_copy(update={"iban": "DE51100000000000000001"})
+    wrong_iban = good.issuer.model_copy(update={"body": mistyped})
+    bare = good.recipient.model_copy(update={"body": None})
     cases = [
+        (unlike(good, recipient=bare), "no_body"),
         (unlike(good, leitweg_id=None), "no_leitweg_id"),
         (unlike(good, leitweg_id="04011000-1234512345-07"), "leitweg_id_wrong"),
         (unlike(good, issuer=wrong_iban), "iban_wrong"),

@@ -6,14 +6,14 @@ wait for each other and never lock in a ring, and what is rolled back leaves no 
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, LineTax
-from allmende.schemas.invoices import Invoice
+from allmende.schemas.invoices import Invoice, InvoiceHead
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.settlements import TaxTreatment
@@ -100,6 +100,14 @@ _TREATMENTS = text("""
     order by i.issuer, t->>'rule', t->>'category', t->>'rate_percent', i.issued_on desc, i.number desc
 """)
 
+_HEADS = text("""
+    select head::text from invoice
+    where (cast(:period as text) is null or period = :period)
+      and (cast(:member as text) is null or issuer = :member or recipient = :member)
+      and number > :after
+    order by number limit :limit
+""")
+
 _IS_REISSUED = text("select exists (select from invoice where preceding = :number)")
 
 _SPENT = text("""
@@ -131,7 +139,8 @@ async def issue(  # noqa: PLR0913 - what a run consists of
         now: the moment of issue, whose day in Europe/Berlin stands on the documents.
     """
     day = day_of(now)
-    earlier = await _treatments(tx, lines, register)
+    taxes = {(line.payee, line.tax) for line in lines if line.tax is not None}
+    earlier = await _treatments_told(tx, taxes - treatments_in(register).keys())
     rules = register.rules_on(day)
     return await save(tx, invoices_of(settlement_id, period, lines, register, rules, day, earlier))
 
@@ -201,20 +210,15 @@ async def _lock_series(tx: AsyncConnection, used: Sequence[tuple[Series, int]]) 
     return last
 
 
-async def _treatments(
-    tx: AsyncConnection, lines: Iterable[ChargeLine], register: MemberRegister
-) -> Treatments:
-    """Find what issued documents say of treatments that lines name and the register no longer has."""
-    known = treatments_in(register)
-    named = {(line.payee, line.tax) for line in lines if line.tax is not None}
-    missing = named - known.keys()
-    if not missing:
+async def _treatments_told(connection: AsyncConnection, named: Collection[tuple[str, LineTax]]) -> Treatments:
+    """Find what documents say of treatments, which lines name by issuer and rule."""
+    if not named:
         return {}
-    rows = await tx.execute(
+    rows = await connection.execute(
         _TREATMENTS,
         {
-            "issuers": sorted({issuer for issuer, _ in missing}),
-            "rules": sorted({tax.rule for _, tax in missing}),
+            "issuers": sorted({issuer for issuer, _ in named}),
+            "rules": sorted({tax.rule for _, tax in named}),
         },
     )
     found = {}
@@ -240,6 +244,15 @@ async def spent_in(tx: AsyncConnection, year: int, register: MemberRegister) -> 
         return {}
     asked = {"members": members, "first": f"{year}-01", "last": f"{year}-12"}
     return {(member, label): cents for member, label, cents in await tx.execute(_SPENT, asked)}
+
+
+async def heads(
+    connection: AsyncConnection, *, period: str | None, member: str | None, after: str, limit: int
+) -> list[InvoiceHead]:
+    """Read documents without their lines, in the order of their numbers."""
+    asked = {"period": period, "member": member, "after": after, "limit": limit}
+    rows = await connection.execute(_HEADS, asked)
+    return [InvoiceHead.model_validate_json(row[0]) for row in rows]
 
 
 async def named(connection: AsyncConnection, numbers: Iterable[str]) -> dict[str, Invoice]:

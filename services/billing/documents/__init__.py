@@ -1,0 +1,1 @@
+"""Files of what was issued: made in processes of their own, kept, listed, read."""
