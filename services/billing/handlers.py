@@ -45,8 +45,8 @@ class BillingHandler:
         self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
-        self._paying = Paying(register)
         self._reporting = Reporting(register)
+        self._paying = Paying(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -65,8 +65,8 @@ class BillingHandler:
                 facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
-        facts += await self._paying.take(tx, messages, now)
         facts += await self._reporting.take(tx, messages, now)
+        facts += await self._paying.take(tx, messages, now)
         await self._queue_files(tx, facts, now)
         return facts
 

@@ -22,10 +22,10 @@ def answers(register: MemberRegister) -> Mapping[str, Answer]:
         **usage.ANSWERS,
         **ledger.ANSWERS,
         **settlement.answers(register),
-        **review.ANSWERS,
-        **payments.ANSWERS,
         **pools.answers(register),
         **invoicing.ANSWERS,
         **reports.ANSWERS,
+        **review.ANSWERS,
+        **payments.ANSWERS,
         **documents.ANSWERS,
     }

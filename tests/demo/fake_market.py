@@ -31,7 +31,10 @@ from allmende.services.billing.booking import Booking as Billed
 from allmende.services.billing.rating import allowance, metering, reckoning, rerating
 from allmende.services.billing.settlement import levy
 from allmende.services.billing.usage import admission
-from allmende.services.brokerage import booking
+from allmende.services.brokerage.booking import Booking
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.life import request as requests
+from allmende.services.brokerage.life.move import told_of
 from allmende.services.catalog import offering as catalogue
 
 NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
@@ -52,7 +55,7 @@ class Hub:
 
     def __init__(self, register: MemberRegister) -> None:
         self.register = register
-        self._consumers = {each.id: booking.Consumer(each.id, each.classes) for each in register.members}
+        self._consumers = {each.id: requests.Consumer(each.id, each.classes) for each in register.members}
         self.outcomes: dict[tuple[str, str], tuple[object, Any]] = {}
         self.listed: dict[str, catalogue.Listed] = {}
         self.booked: dict[str, Billed] = {}
@@ -92,13 +95,13 @@ class Hub:
 
     def book(self, member: str, id_: str, request: RequestBooking) -> Any:
         known = self.listed.get(request.offering_id)
-        listed = booking.Listed(known.offering, known.revision) if known else None
-        outcome = booking.request(
+        listed = Listed(known.offering, known.revision) if known else None
+        outcome = requests.request(
             request, id_, self._consumers[member], listed, {}, NOW, backdate=dt.timedelta(days=36_500)
         )
-        if not isinstance(outcome, booking.Booking):
+        if not isinstance(outcome, Booking):
             return outcome
-        told = booking.told_of(outcome, NOW)
+        told = told_of(outcome, NOW)
         assert isinstance(told, BookingConfirmed), "everything in the demonstration is booked at once"
         self.booked[id_] = Billed(told)
         return told

@@ -311,6 +311,56 @@ async def disputed(tx: AsyncConnection) -> dict[tuple[str, int], int]:
     return {(settlement_id, line): cents for settlement_id, line, cents in map(tuple, rows)}
 
 
+# What credits a line and is credited by it; of a levy's share what charges it and takes it back.
+_RELATED = text("""
+    select s.period, l.document::text
+    from objection o
+    join settlement s on s.period = o.credit_in
+    join charge_line l on l.settlement_id = s.settlement_id and l.payer = o.payer
+                      and l.document->>'objection_id' = o.objection_id::text
+    where o.settlement_id = :id and o.line = :line and (:sees_all or s.state = 'issued')
+    union all
+    select s.period, l.document::text
+    from objection o
+    join settlement s using (settlement_id)
+    join charge_line l using (settlement_id, line)
+    where o.objection_id = cast(:objection_id as uuid)
+    union all
+    select s.period, l.document::text
+    from levy v
+    left join levy_reversal r using (levy_id)
+    join settlement s on s.period in (v.period, r.period)
+    join charge_line l on l.settlement_id = s.settlement_id and l.payer = :payer
+                      and l.document->>'levy_id' = v.levy_id::text and l.document->>'cause' <> 'credit'
+    where v.levy_id = cast(:levy_id as uuid) and :cause <> 'credit' and (:sees_all or s.state = 'issued')
+      and (l.settlement_id, l.line) <> (cast(:id as uuid), :line)
+    order by 1
+""")
+
+
+async def related(
+    connection: AsyncConnection, settlement_id: str, of: ChargeLine, *, sees_all: bool
+) -> list[tuple[str, ChargeLine]]:
+    """Find the lines that credit a line or take its levy back, and those that it credits or takes back.
+
+    Returns:
+        Each with the period of its run, by period.
+    """
+    rows = await connection.execute(
+        _RELATED,
+        {
+            "id": settlement_id,
+            "line": of.line,
+            "payer": of.payer,
+            "cause": of.cause,
+            "objection_id": of.objection_id,
+            "levy_id": of.levy_id,
+            "sees_all": sees_all,
+        },
+    )
+    return [(row[0], ChargeLine.model_validate_json(row[1])) for row in rows]
+
+
 # -- what the run of a period contains --------------------------------------------------------------------
 
 _LINES = text("""

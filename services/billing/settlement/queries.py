@@ -36,6 +36,8 @@ from ..invoicing.invoice import invoices_of
 from ..invoicing.tax import treatments_in
 from ..ledger.entries import Obligation
 from ..period import day_of
+from ..review import objection
+from ..review import store as review_store
 from . import runs, statements, store, stories
 from .run import no_run
 from .stories import About
@@ -251,6 +253,12 @@ class Answers:
         )
         page = records[: min(asked.limit, fitting(records))]
         booking = await stories.booking(connection, line.booking_id) if line.booking_id else None
+        related = [
+            *await stories.related(connection, told, sees_all=caller.sees_all),
+            *await review_store.related(connection, told.settlement_id, line, sees_all=caller.sees_all),
+        ]
+        charged, last = await review_store.objected(connection, asked.period, asked.line)
+        objection_id, objection_state = last or (None, None)
         return LineStory(
             period=asked.period,
             state=told.state,
@@ -259,11 +267,12 @@ class Answers:
             treatment=self._treatments.get((line.payee, line.tax)) if line.tax is not None else None,
             priced_by=priced,
             booking=booking,
-            related=tuple(await stories.related(connection, told, sees_all=caller.sees_all)),
+            related=tuple(related),
             records=tuple(page),
             next_after=asked.after + len(page) if len(records) > len(page) else None,
-            objection_id=None,
-            objection_state=None,
+            objection_id=objection_id,
+            objection_state=objection_state,
+            objection_until=objection.possible_until(charged, self._register) if charged else None,
         )
 
     async def _about(self, connection: AsyncConnection, caller: Caller, period: str) -> About | Rejected:

@@ -23,9 +23,12 @@ from support.reviews import (
 from allmende.schemas.billing import LevyCharged
 from allmende.schemas.bodies import BudgetItem
 from allmende.schemas.money import euro
-from allmende.schemas.settlements import DraftSettlement
+from allmende.schemas.permissions import Role
+from allmende.schemas.settlements import DraftSettlement, ExplainLine, LineStory
 from allmende.schemas.statements import LevyReversed
+from allmende.servicekit.queries import Caller
 from allmende.services.billing.handlers import BillingHandler
+from allmende.services.billing.queries import answers
 from allmende.services.billing.review import reversals, store
 
 MARCH_2029 = dt.datetime(2029, 4, 2, 8, tzinfo=dt.UTC)
@@ -65,6 +68,45 @@ async def test_an_upheld_objection_is_credited_by_the_next_run_however_often_it_
     assert credit.budget_item == "5291", "where the line was booked, whatever holds since"
     await settle(used, "2026-06", 30)
     assert await lines_of(used, "2026-06") == []
+
+
+async def story(billing: Desk, period: str, number: int, member: str = "desy") -> LineStory:
+    ask = answers(market())["billing.line.explain"]
+    async with billing.engine.connect() as connection:
+        found = await ask(
+            connection, Caller(member, Role.MEMBER, False), ExplainLine(period=period, line=number)
+        )
+    assert isinstance(found, LineStory), found
+    return found
+
+
+async def test_the_story_of_a_line_tells_its_objection_and_its_credit(used: Desk) -> None:
+    before = await story(used, "2026-04", 1)
+    assert (before.objection_id, before.objection_until) == (None, dt.date(2026, 7, 1))
+    await used.take(by("desy/anna", objecting(1), 10))
+    during = await story(used, "2026-04", 1)
+    assert (during.objection_id, during.objection_state) == (uid(10), "raised")
+    assert (during.objection_until, during.related) == (None, ())
+    await used.take(by("lrz/anna", deciding(10, credit_cents=2_500), 11))
+    used.now = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
+    await used.take(command(OFFICE, DraftSettlement(period="2026-05"), 20))
+    assert (await story(used, "2026-04", 1)).related == (), "members see what is issued"
+    await settle(used, "2026-05", 21)
+    after, credit = await story(used, "2026-04", 1), await story(used, "2026-05", 1)
+    assert (after.objection_state, after.related) == ("upheld", (("2026-05", credit.line),))
+    assert (credit.objection_id, credit.related) == (None, (("2026-04", after.line),))
+
+
+async def test_the_story_of_a_share_tells_how_it_was_taken_back(desk: NewDesk) -> None:
+    billing = await desk(BillingHandler(market(), 60))
+    await billing.take(command(OFFICE, levying(), 1))
+    await settle(billing, "2026-04", 2)
+    await billing.take(by("office/anna", reversing(1), 10))
+    billing.now = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
+    await settle(billing, "2026-05", 20)
+    share, back = await story(billing, "2026-04", 2, "kit"), await story(billing, "2026-05", 2, "kit")
+    assert (share.line.payer, share.objection_until) == ("kit", None)
+    assert (share.related, back.related) == ((("2026-05", back.line),), (("2026-04", share.line),))
 
 
 # -- levies ---------------------------------------------------------------------------------------

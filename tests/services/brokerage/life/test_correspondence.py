@@ -15,8 +15,8 @@ from allmende.schemas.brokerage import (
     WriteMessage,
 )
 from allmende.schemas.rejections import Rejected
-from allmende.services.brokerage import correspondence
 from allmende.services.brokerage.booking import Booking
+from allmende.services.brokerage.life import correspondence
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER = base64.b64encode(bytes([1] * 32)).decode()

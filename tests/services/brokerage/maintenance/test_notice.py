@@ -8,7 +8,7 @@ from support.builders import NOW, uid
 
 from allmende.schemas.brokerage import AnnounceMaintenance, MaintenanceNotice, UpdateMaintenance
 from allmende.schemas.rejections import Rejected
-from allmende.services.brokerage import maintenance
+from allmende.services.brokerage.maintenance import notice as rules
 
 HOUR = dt.timedelta(hours=1)
 
@@ -16,13 +16,13 @@ HOUR = dt.timedelta(hours=1)
 def announced(**changes: Any) -> MaintenanceNotice:
     given: dict[str, Any] = {"offering_ids": ("lrz/vm", "lrz/disk", "lrz/vm"), "title": "Firmware"}
     given |= {"impact": "outage", "starts_at": NOW + HOUR, "ends_at": NOW + 3 * HOUR}
-    found = maintenance.announce(AnnounceMaintenance(**given | changes), uid(1), "lrz", NOW)
+    found = rules.announce(AnnounceMaintenance(**given | changes), uid(1), "lrz", NOW)
     assert isinstance(found, MaintenanceNotice)
     return found
 
 
 def updated(notice: MaintenanceNotice | None, provider: str = "lrz", **asked: Any) -> str | MaintenanceNotice:
-    found = maintenance.update(notice, UpdateMaintenance(notice_id=uid(1), **asked), provider, NOW)
+    found = rules.update(notice, UpdateMaintenance(notice_id=uid(1), **asked), provider, NOW)
     return found.code if isinstance(found, Rejected) else found
 
 
@@ -31,7 +31,7 @@ def test_a_notice_is_about_ones_own_offerings_each_once() -> None:
     foreign = AnnounceMaintenance(
         offering_ids=("lrz/vm", "kit/vm"), title="x", impact="none", starts_at=NOW, ends_at=NOW + HOUR
     )
-    refused = maintenance.announce(foreign, uid(1), "lrz", NOW)
+    refused = rules.announce(foreign, uid(1), "lrz", NOW)
     assert isinstance(refused, Rejected)
     assert refused.code == "not_your_offering"
 
@@ -74,13 +74,13 @@ def test_times_can_be_moved_but_stay_in_order() -> None:
 
 def test_the_clock_begins_and_completes_what_is_scheduled() -> None:
     notice = announced()
-    assert maintenance.fall_due(notice, NOW) is None
-    begun = maintenance.fall_due(notice, NOW + HOUR)
+    assert rules.fall_due(notice, NOW) is None
+    begun = rules.fall_due(notice, NOW + HOUR)
     assert begun is not None
     assert begun.state == "in_progress"
-    assert maintenance.fall_due(begun, NOW + 2 * HOUR) is None
-    done = maintenance.fall_due(begun, NOW + 3 * HOUR)
+    assert rules.fall_due(begun, NOW + 2 * HOUR) is None
+    done = rules.fall_due(begun, NOW + 3 * HOUR)
     assert done is not None
     assert done.state == "completed"
-    assert maintenance.fall_due(done, NOW + 99 * HOUR) is None
-    assert maintenance.due(announced(as_draft=True)) is None
+    assert rules.fall_due(done, NOW + 99 * HOUR) is None
+    assert rules.due(announced(as_draft=True)) is None

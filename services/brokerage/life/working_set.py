@@ -4,11 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 
-from allmende.schemas.brokerage import BookingChanged, MaintenanceNotice, MessageWritten
+from allmende.schemas.brokerage import BookingChanged, MessageWritten
 from allmende.schemas.contract import Contract
 
-from .booking import Booking, CapacityKey, LineKey, Listed, difference
-from .change import Moved
+from ..booking import Booking, LineKey
+from ..capacity.listing import Listed
+from ..capacity.reservation import CapacityKey, difference
+from .move import Moved
 
 
 @dataclasses.dataclass
@@ -28,10 +30,8 @@ class WorkingSet:
     listed: Mapping[str, Listed]
     free: dict[CapacityKey, Decimal]
     waiting: dict[LineKey, int] = dataclasses.field(default_factory=dict)
-    notices: dict[str, MaintenanceNotice] = dataclasses.field(default_factory=dict)
     created: list[str] = dataclasses.field(default_factory=list)
     changed: dict[str, None] = dataclasses.field(default_factory=dict)
-    noticed: dict[str, None] = dataclasses.field(default_factory=dict)
     taken: dict[CapacityKey, Decimal] = dataclasses.field(default_factory=dict)
     story: list[BookingChanged | MessageWritten] = dataclasses.field(default_factory=list)
 
@@ -51,11 +51,6 @@ class WorkingSet:
         """Replace a booking whose time limit was renewed, and nothing else."""
         self._changes(booking.id)
         self.bookings[booking.id] = booking
-
-    def note(self, notice: MaintenanceNotice) -> None:
-        """Take in a maintenance notice, new or changed."""
-        self.notices[notice.notice_id] = notice
-        self.noticed[notice.notice_id] = None
 
     def tell(self, *facts: Contract) -> None:
         """Remember what belongs to the story of a booking."""

@@ -14,9 +14,12 @@ from support.desk import Desk, NewDesk, codes, persistently
 
 from allmende.servicekit.messages import Incoming
 from allmende.servicekit.testing import Templates
-from allmende.services.brokerage import store
-from allmende.services.brokerage.booking import CapacityKey, LineKey, Listed
+from allmende.services.brokerage.booking import LineKey
+from allmende.services.brokerage.capacity import store
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.capacity.reservation import CapacityKey
 from allmende.services.brokerage.handlers import BrokerageHandler
+from allmende.services.brokerage.life import store as life_store
 
 Capacity = tuple[dict[CapacityKey, Decimal], dict[CapacityKey, Decimal]]
 
@@ -165,7 +168,7 @@ async def test_a_new_limit_counts_the_booking_that_another_process_is_about_to_c
 ) -> None:
     desks = await processes(desk, 2)
     await desks[0].take(fact(published(offering()), 0))
-    save_new = store.save_new
+    save_new = life_store.save_new
     deciding, go_on = asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object) -> None:
@@ -173,7 +176,7 @@ async def test_a_new_limit_counts_the_booking_that_another_process_is_about_to_c
         await go_on.wait()
         await save_new(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "save_new", hesitating)
+    monkeypatch.setattr(life_store, "save_new", hesitating)
     booking = asyncio.create_task(desks[0].take(asked(1, 30)))
     await deciding.wait()
     limiting = asyncio.create_task(desks[1].take(fact(published(HOT, 2), 1)))
@@ -188,7 +191,7 @@ async def test_a_limit_counts_what_another_process_books_when_it_first_hears_of_
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desks = await processes(desk, 2)
-    save_new = store.save_new
+    save_new = life_store.save_new
     deciding, go_on = asyncio.Event(), asyncio.Event()
 
     async def hesitating(*arguments: object) -> None:
@@ -196,7 +199,7 @@ async def test_a_limit_counts_what_another_process_books_when_it_first_hears_of_
         await go_on.wait()
         await save_new(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "save_new", hesitating)
+    monkeypatch.setattr(life_store, "save_new", hesitating)
     learning = asyncio.create_task(desks[0].take(fact(published(offering()), 0), asked(1, 30)))
     await deciding.wait()
     limiting = asyncio.create_task(desks[1].take(fact(published(HOT, 2), 1)))

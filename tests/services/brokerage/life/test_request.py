@@ -1,6 +1,5 @@
-"""What is confirmed, what is refused and in which order, and what is left to book."""
+"""What is confirmed, what is refused and in which order, and what is left for the next."""
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
@@ -16,20 +15,13 @@ from allmende.schemas.brokerage import Agreement, RequestBooking
 from allmende.schemas.catalog import Offering
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.tariff import Free, NotOffered
-from allmende.services.brokerage import booking as rules
-from allmende.services.brokerage.booking import (
-    Booking,
-    CapacityKey,
-    Consumer,
-    Listed,
-    Unknown,
-    difference,
-    is_confirmed,
-    reserved,
-)
-from allmende.services.brokerage.booking import (
-    request as decide,
-)
+from allmende.services.brokerage.booking import Booking, is_confirmed
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.capacity.reservation import CapacityKey, difference
+from allmende.services.brokerage.life import request as rules
+from allmende.services.brokerage.life.request import Consumer
+from allmende.services.brokerage.life.request import request as decide
+from allmende.services.brokerage.parking.awaited import Unknown
 
 BY_CLASS = component(price_by_class={"1": Free(reason="Grundversorgung"), "5": NotOffered(reason="nein")})
 STANDARD = plan(
@@ -150,17 +142,6 @@ def test_the_refusal_says_what_is_left() -> None:
     assert isinstance(refused, Rejected)
     assert refused.sentences[1] == "cores: 3.5 requested, 3 free."
     assert refused.field == "quantities.cores"
-
-
-def test_what_is_ordered_is_reserved_and_given_back() -> None:
-    asked = request(quantities=decimals({"cores": 2, "ram": 64}))
-    booked = decide(asked, uid(1), DESY, Listed(VM, 1), FREE, NOW, backdate=YEARS)
-    assert isinstance(booked, Booking)
-    cores, ram = ("lrz/vm", "standard", "", "cores"), ("lrz/vm", "standard", "", "ram")
-    assert reserved(booked) == difference(None, booked) == {cores: 2, ram: 64}
-    over = dataclasses.replace(booked, instance="terminated")
-    assert reserved(over) == {}
-    assert difference(booked, over) == {cores: -2, ram: -64}
 
 
 SMALL, LARGE = plan(plan_id="small", capacity={"cores": 7}), plan(plan_id="large", capacity={"cores": "20.5"})

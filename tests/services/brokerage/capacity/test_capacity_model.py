@@ -37,7 +37,7 @@ from allmende.schemas.catalog import Offering
 from allmende.schemas.conditions import Conditions, Pool
 from allmende.schemas.contract import Contract
 from allmende.servicekit.testing import Templates
-from allmende.services.brokerage import store
+from allmende.services.brokerage.capacity import store
 from allmende.services.brokerage.handlers import BrokerageHandler
 
 T = TypeVar("T")

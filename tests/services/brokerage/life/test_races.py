@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Sequence
+from types import ModuleType
 from typing import Any
 
 import asyncpg
@@ -26,8 +27,9 @@ from allmende.schemas.brokerage import (
 from allmende.schemas.conditions import Conditions
 from allmende.servicekit.messages import Incoming, Outgoing
 from allmende.servicekit.testing import Templates
-from allmende.services.brokerage import store
+from allmende.services.brokerage.capacity import store as capacity_store
 from allmende.services.brokerage.handlers import BrokerageHandler
+from allmende.services.brokerage.life import store as life_store
 
 PROCESSES = 4
 MEMBERS = register("desy", "kit", "lrz")
@@ -55,8 +57,10 @@ async def at_once(*work: Awaitable[list[Outgoing]]) -> tuple[list[Outgoing], int
     return [fact for each in done if isinstance(each, list) for fact in each], len(refused)
 
 
-def without(guard: str, statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take a guard out of a statement of the store."""
+def without(
+    guard: str, statement: str, monkeypatch: pytest.MonkeyPatch, store: ModuleType = life_store
+) -> None:
+    """Take a guard out of a statement of a store."""
     found = str(getattr(store, statement))
     assert guard in found
     monkeypatch.setattr(store, statement, text(found.replace(guard, "")))
@@ -69,7 +73,7 @@ async def unguard(templates: Templates, desk: Desk, table: str, constraint: str)
     await admin.close()
 
 
-def dawdle(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def dawdle(function: str, monkeypatch: pytest.MonkeyPatch, store: ModuleType = life_store) -> None:
     """Make whoever has read wait until everybody has read, or cannot for the locks of the others."""
     read = getattr(store, function)
     readers = 0
@@ -142,8 +146,8 @@ async def test_a_thousand_requests_and_cancellations_leave_the_books_in_order(de
 async def test_without_lock_and_check_a_thousand_requests_take_more_than_there_is(
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch, templates: Templates
 ) -> None:
-    without("for update of c", "_LOAD_CAPACITY", monkeypatch)
-    dawdle("load_capacity", monkeypatch)
+    without("for update of c", "_LOAD_CAPACITY", monkeypatch, capacity_store)
+    dawdle("load_capacity", monkeypatch, capacity_store)
     desks = await processes(desk, 40)
     await unguard(templates, desks[0], "capacity", "capacity_check")
     said = await trade(desks)
@@ -191,15 +195,15 @@ async def test_without_its_lock_a_line_is_served_by_the_next_as_soon_as_the_firs
 ) -> None:
     """The rows' own locks still keep it right; the lock of the lines spares the waiting."""
     served = 0
-    load_line = store.load_line
+    load_line = life_store.load_line
 
     async def counting(*arguments: Any) -> Any:
         nonlocal served
         served += 1
         return await load_line(*arguments)
 
-    monkeypatch.setattr(store, "load_line", counting)
-    monkeypatch.setattr(store, "_LOCK_LINES", text("select true"))
+    monkeypatch.setattr(life_store, "load_line", counting)
+    monkeypatch.setattr(life_store, "_LOCK_LINES", text("select true"))
     dawdle("lock_lines", monkeypatch)
     desks = await processes(desk, 3, waiting_list=True)
     told, refused = await queue(desks)
@@ -210,9 +214,9 @@ async def test_without_its_lock_a_line_is_served_by_the_next_as_soon_as_the_firs
 async def test_without_any_lock_several_processes_serve_one_line_at_once(
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_LOCK_LINES", text("select true"))
+    monkeypatch.setattr(life_store, "_LOCK_LINES", text("select true"))
     without("for update", "_LOAD_LINE", monkeypatch)
-    without("for update of c", "_LOAD_CAPACITY", monkeypatch)
+    without("for update of c", "_LOAD_CAPACITY", monkeypatch, capacity_store)
     dawdle("load_line", monkeypatch)
     _, refused = await queue(await processes(desk, 3, waiting_list=True))
     assert refused > 0
@@ -275,7 +279,7 @@ async def test_without_locks_both_sides_move_one_booking(
     desk: NewDesk, monkeypatch: pytest.MonkeyPatch, templates: Templates
 ) -> None:
     without("for update", "_LOAD_BOOKINGS", monkeypatch)
-    without("for update of c", "_LOAD_CAPACITY", monkeypatch)
+    without("for update of c", "_LOAD_CAPACITY", monkeypatch, capacity_store)
     dawdle("load_bookings", monkeypatch)
     desks = await processes(desk, 100, provider_approval_hours=48)
     await unguard(templates, desks[0], "change", "change_pkey")

@@ -16,7 +16,7 @@ from allmende.schemas.brokerage import (
 )
 from allmende.schemas.rejections import Rejected, rejected
 
-from .booking import Booking, waiting_in
+from ..booking import Booking, waiting_in
 
 
 def side_of(agreement: Agreement, member: str) -> Side | Rejected:

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.market_walk import Dice, Walk
 
-from allmende.services.brokerage import booking, lifecycle
-from allmende.services.brokerage.working_set import WorkingSet
+from allmende.services.brokerage import lifecycle
+from allmende.services.brokerage.booking import Booking, waiting_in
+from allmende.services.brokerage.life import request
+from allmende.services.brokerage.life.working_set import WorkingSet
 
 
 @settings(max_examples=150, deadline=None)
@@ -60,13 +62,11 @@ def test_in_the_end_nothing_is_left_waiting() -> None:
 
 
 def test_a_phase_without_a_time_limit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting_in = booking.waiting_in
-
-    def forgetful(found: booking.Booking, now: object) -> booking.Booking:
+    def forgetful(found: Booking, now: object) -> Booking:
         made = waiting_in(found, now)  # type: ignore[arg-type]
         return dataclasses.replace(made, until=None) if made.state == "pending_provider" else made
 
-    monkeypatch.setattr(booking, "waiting_in", forgetful)
+    monkeypatch.setattr(request, "waiting_in", forgetful)
     with pytest.raises(AssertionError, match="pending_provider"):
         stroll(1, 150)
 
@@ -74,7 +74,7 @@ def test_a_phase_without_a_time_limit_is_noticed(monkeypatch: pytest.MonkeyPatch
 def test_capacity_that_is_not_given_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     put = WorkingSet._put
 
-    def keeping(self: WorkingSet, before: booking.Booking | None, after: booking.Booking) -> None:
+    def keeping(self: WorkingSet, before: Booking | None, after: Booking) -> None:
         free = dict(self.free)
         put(self, before, after)
         if after.state == "cancelled":
@@ -86,6 +86,6 @@ def test_capacity_that_is_not_given_back_is_noticed(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_request_that_is_not_checked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(booking, "shortage", lambda *_: None)
+    monkeypatch.setattr(request, "shortage", lambda *_: None)
     with pytest.raises(AssertionError):
         stroll(1, 150)

@@ -5,11 +5,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from . import lifecycle
-from .booking import Booking, CapacityKey, shortage
-from .change import Moved, down, drop_change, move, take_up, to_phase
-from .lifecycle import Phase
-from .term import end_of, renewed, start_of
+from .. import lifecycle
+from ..booking import Booking
+from ..capacity.reservation import CapacityKey, shortage
+from ..lifecycle import Phase
+from ..term import end_of, renewed, start_of
+from .amendment import drop_change, take_up
+from .move import Moved, down, move, to_phase
 
 _LAPSED: Mapping[Phase, Phase] = {
     lifecycle.INTERESTED: lifecycle.CANCELLED,

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from support.builders import NOW, command, fact, offering, plan, published, register, request, retired, uid
 from support.desk import Desk, NewDesk, codes
 
-from allmende.schemas.brokerage import BookingConfirmed
+from allmende.schemas.brokerage import BookingConfirmed, CancelBooking
 from allmende.servicekit.messages import Incoming
-from allmende.services.brokerage import store
-from allmende.services.brokerage.booking import Listed
+from allmende.services.brokerage.capacity import store
+from allmende.services.brokerage.capacity.listing import Listed
 from allmende.services.brokerage.handlers import BrokerageHandler
 
 VM = offering(plan(capacity={"cores": 10}))
@@ -150,3 +150,25 @@ async def test_two_processes_decide_a_request_that_waited_once(brokerage: Desk, 
     assert len(brokerage.told + other.told) == 20
     assert await brokerage.rows("select total, booked from capacity") == [(10, 10)]
     assert codes(brokerage.told + other.told).count("BookingConfirmed") == 10
+
+
+# -- commands that overtake their booking -------------------------------------------------------
+
+
+async def test_a_command_that_overtakes_its_booking_waits_for_it(brokerage: Desk) -> None:
+    cancel = command("desy", CancelBooking(booking_id=uid(1), reason="doch nicht"), 9)
+    assert await brokerage.take(cancel) == []
+    tomorrow = NOW.date() + dt.timedelta(days=1)
+    await brokerage.take(KNOWN, command("desy", request(start=tomorrow), 1))
+    assert codes(await brokerage.tick()) == ["BookingChanged"]
+    assert await brokerage.rows("select state from booking") == [("cancelled",)]
+    assert await parked(brokerage) == 0
+
+
+async def test_a_command_about_no_booking_is_refused_in_the_end(brokerage: Desk) -> None:
+    await brokerage.take(command("desy", CancelBooking(booking_id=uid(77), reason="x"), 9))
+    assert await brokerage.later(59) == []
+    (refused,) = await brokerage.later(1)
+    assert codes([refused]) == ["unknown_booking"]
+    assert refused.cause is not None
+    assert (refused.cause.id, refused.cause.sender) == (uid(9), "desy")
