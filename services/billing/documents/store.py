@@ -36,7 +36,7 @@ _QUEUE = text("""
            case when u.of_statement then u.source_id end, u.period, u.issuer, u.recipient, u.number,
            u.file_name, u.media_type, u.keep_until,
            case when u.reason_de is null then 'pending' else 'impossible' end, u.reason_de, u.reason_en,
-           case when u.reason_de is not null then :now end
+           case when u.reason_de is not null then cast(:now as timestamptz) end
     from unnest(cast(:ids as uuid[]), cast(:kinds as text[]), cast(:settlements as uuid[]),
                 cast(:sources as uuid[]), cast(:of_statements as bool[]), cast(:periods as text[]),
                 cast(:issuers as text[]), cast(:recipients as text[]), cast(:numbers as text[]),
