@@ -1,4 +1,4 @@
-"""Closing a month: rating beside the plain SQL aggregation of the same records, then the run's draft and issue.
+"""Closing a month: rating beside the SQL aggregation of the same records, then the run's draft and issue.
 
 Run as `python -m bench.closing`; `ALLMENDE_BENCH_RECORDS` says how many records at most.
 """
@@ -12,19 +12,11 @@ import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
-import nkeys
 import uvloop
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from allmende.schemas import registry
-from allmende.schemas.bodies import Duty, Person
 from allmende.schemas.brokerage import BookingConfirmed
-from allmende.schemas.claims import Claim, Signable, sign
-from allmende.schemas.contract import Contract
-from allmende.schemas.register import MemberRegister
-from allmende.schemas.rejections import Rejection
-from allmende.schemas.settlements import ApproveSettlement, DraftSettlement, ReviewSettlement
 from allmende.schemas.tariff import (
     Component,
     Included,
@@ -37,12 +29,12 @@ from allmende.schemas.tariff import (
     Tiered,
 )
 from allmende.servicekit import database
-from allmende.servicekit.messages import Incoming
 from allmende.servicekit.testing import Sandbox
 from allmende.services.billing import store
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.rating import store as rating_store
 from allmende.services.billing.settlement.collecting import charge_usage
+from bench import office
 from bench.market import names, servers
 
 RECORDS = int(os.environ.get("ALLMENDE_BENCH_RECORDS", "3000000"))
@@ -54,11 +46,6 @@ TARIFFS = 24
 METERS = 6
 MEMBERS = names(40)
 _FIRST = dt.date(2026, 1, 1)
-_UNSIGNED = Claim(person="nobody", signed_at=dt.datetime(2027, 1, 1, tzinfo=dt.UTC), signature="A" * 86)
-_SEEDS: Mapping[str, str] = {
-    name: nkeys.encode_seed(bytes([number]) * 32, nkeys.PREFIX_BYTE_USER).decode()
-    for number, name in enumerate(("anna", "bela"))
-}
 # What a line says of its usage: the quantity, the number of records, the first and the last day.
 _FLOOR = text("""
     select booking_id, meter, sum(quantity), count(*),
@@ -157,6 +144,17 @@ def _booking(number: int, agreed: Tariff) -> BookingConfirmed:
     )
 
 
+async def fill_usage(market: Sandbox, period: str, records: int, meters: int) -> None:
+    """Spread records of a month evenly over all bookings and so many meters of each."""
+    async with market.admin("billing") as admin:
+        bookings = await admin.fetchval("select count(*) from booking")
+        values = {"period": period, "records": records, "bookings": bookings, "meters": meters}
+        first = dt.date.fromisoformat(f"{period}-01")
+        statement, given = _positional(_FILL.text, {**values, "first": first})
+        await admin.execute(statement, *given)
+        await admin.execute("vacuum analyze")
+
+
 async def rated(engine: AsyncEngine, period: str) -> tuple[float, int]:
     """Rate a month and forget it again. Returns seconds and lines."""
     tariffs = rating_store.Tariffs()
@@ -182,17 +180,13 @@ async def measure(market: Sandbox) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     engine = database.engine(market.databases["billing"])
-    handler = BillingHandler(_with_persons(market.register), 60)
+    handler = BillingHandler(office.with_persons(market.register), 60)
     await fill_bookings(engine)
     print(f"closing a month: {BOOKINGS:,} bookings, {TARIFFS} tariffs; seconds")
     print("   records    lines  aggregation   rating  ratio    draft    issue")
     for number, (size, meters) in enumerate(each for each in SIZES if each[0] <= RECORDS):
         period = f"2026-{number + 1:02d}"
-        async with market.admin("billing") as admin:
-            values = {"period": period, "records": size, "bookings": BOOKINGS, "meters": meters}
-            statement, given = _positional(_FILL.text, {**values, "first": dt.date(2026, number + 1, 1)})
-            await admin.execute(statement, *given)
-            await admin.execute("vacuum analyze")
+        await fill_usage(market, period, size, meters)
         floors, ratings, lines = [], [], 0
         for _ in range(ROUNDS):
             floors.append(await aggregated(engine, period))
@@ -200,58 +194,12 @@ async def measure(market: Sandbox) -> None:
             ratings.append(took)
         ratio = statistics.median(each / floor for each, floor in zip(ratings, floors, strict=True))
         floor, rating = statistics.median(floors), statistics.median(ratings)
-        draft, issue = await _closed(engine, handler, period)
+        draft, issue = await office.settle(engine, handler, period)
         print(
             f"{size:10,} {lines:8,} {floor:12.2f} {rating:8.2f} {ratio:6.2f} {draft:8.2f} {issue:8.2f}",
             flush=True,
         )
     await engine.dispose()
-
-
-async def _closed(engine: AsyncEngine, handler: BillingHandler, period: str) -> tuple[float, float]:
-    """Draft the run of a month, review it and issue it. Returns seconds of the draft and of the issue."""
-    now = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
-    took = []
-    for data, who in (
-        (DraftSettlement(period=period), None),
-        (ReviewSettlement(period=period, revision=1, claim=_UNSIGNED), "anna"),
-        (ApproveSettlement(period=period, revision=1, claim=_UNSIGNED), "bela"),
-    ):
-        message = _message(data, who, now)
-        started = time.perf_counter()
-        async with engine.begin() as tx:
-            facts = await handler.handle(tx, [message], now)
-        took.append(time.perf_counter() - started)
-        if isinstance(facts[-1].data, Rejection):
-            raise TypeError(f"{period} was not settled: {facts[-1].data}")
-    return took[0], took[2]
-
-
-def _message(data: Contract, who: str | None, now: dt.datetime) -> Incoming:
-    command, id_ = registry.message_of(data), str(uuid.uuid4())
-    if who is not None:
-        claim = sign(Signable("office", command.name, id_, data), who, _SEEDS[who], now)
-        data = data.model_copy(update={"claim": claim})
-    return Incoming(command, "office", id_, data, b"", None)
-
-
-def _with_persons(register: MemberRegister) -> MemberRegister:
-    """Let two people act for the office."""
-    people = tuple(
-        Person(
-            id=name,
-            name=name,
-            key=nkeys.from_seed(bytearray(seed.encode())).public_key.decode(),
-            duties=(Duty.REVIEW, Duty.APPROVE),
-        )
-        for name, seed in _SEEDS.items()
-    )
-    office = register.office
-    members = [
-        each.model_copy(update={"persons": people}) if each.id == office.id else each
-        for each in register.members
-    ]
-    return register.model_copy(update={"members": tuple(members)})
 
 
 def _positional(statement: str, values: Mapping[str, object]) -> tuple[str, list[object]]:

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .market import Entry, Market, Received, Unanswered
+    from .market import Entry, Market, Received, Signer, Unanswered
 
-__all__ = ["Entry", "Market", "Received", "Unanswered"]
+__all__ = ["Entry", "Market", "Received", "Signer", "Unanswered"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,32 +21,26 @@ from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from allmende.schemas import registry, subjects
-from allmende.schemas.billing import (
-    ChargeLevy,
-    CloseSettlement,
-    LevyCharged,
-    ListSettlements,
-    SettlementClosed,
-    Settlements,
-    ShowStatement,
-    Statement,
-)
 from allmende.schemas.contract import Contract, Unreadable, read
 from allmende.schemas.envelope import Event, seal
 from allmende.schemas.rejections import Rejection
-from allmende.schemas.tariff import AllocationKey
 
 from .bookings import BookingRoom
 from .catalogue import CatalogueRoom, Entry
 from .correspondence import CorrespondenceRoom
 from .ledger import LedgerRoom
 from .offerings import OfferingRoom
+from .payments import PaymentRoom
+from .persons import Signer
 from .pools import PoolRoom
+from .reports import ReportRoom
+from .review import ReviewRoom
 from .room import M, Unanswered
 from .sequences import Gap, Sequences
+from .settlement import SettlementRoom
 from .usage import UsageRoom
 
-__all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Unanswered"]
+__all__ = ["Entry", "Gap", "Market", "Received", "Refused", "Signer", "Unanswered"]
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +76,19 @@ class Received:
         return self.event.data
 
 
-class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
+class Market(
+    OfferingRoom,
+    CatalogueRoom,
+    BookingRoom,
+    CorrespondenceRoom,
+    LedgerRoom,
+    UsageRoom,
+    PoolRoom,
+    SettlementRoom,
+    ReviewRoom,
+    PaymentRoom,
+    ReportRoom,
+):
     """A member's connection. Use it as `async with Market.connect(...) as market`.
 
     Refusals are values (`Rejection`); exceptions mean that the market could not be reached.
@@ -105,6 +111,7 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
         member: str,
         seed: str | None = None,
         seed_file: str | Path | None = None,
+        person: Signer | tuple[str, str | Path] | None = None,
         trace_ratio: float = 0.01,
         name: str = "allmende-client",
     ) -> Self:
@@ -115,6 +122,7 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             member: the id under which the register knows the key.
             seed: the private half of the member's NATS key; or
             seed_file: a file that holds it.
+            person: who signs what needs a person's word: its id, and the file of its key.
             trace_ratio: the share of commands whose way through the services is traced.
             name: how the connection calls itself to the operators.
         """
@@ -122,7 +130,9 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             if seed_file is None:
                 raise ValueError("give seed or seed_file")
             seed = Path(seed_file).read_text(encoding="ascii").strip()
-        return cls(url, member, seed, trace_ratio=trace_ratio, name=name)
+        market = cls(url, member, seed, trace_ratio=trace_ratio, name=name)
+        market.signer = Signer.read(*person) if isinstance(person, tuple) else person
+        return market
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -171,23 +181,6 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             self._connection = None
 
     # -- commands -------------------------------------------------------------------------------
-
-    async def charge_levy(
-        self,
-        period: str,
-        title: str,
-        amount_cents: int,
-        key: AllocationKey,
-        *,
-        id: str | None = None,  # noqa: A002
-    ) -> LevyCharged | Rejection:
-        """Spread a cost of the cooperative over its members (office only)."""
-        levy = ChargeLevy(period=period, title=title, amount_cents=amount_cents, key=key)
-        return await self._told(levy, id, LevyCharged)
-
-    async def close_settlement(self, period: str, *, id: str | None = None) -> SettlementClosed | Rejection:  # noqa: A002
-        """Close a period (office only)."""
-        return await self._told(CloseSettlement(period=period), id, SettlementClosed)
 
     async def command(
         self,
@@ -282,24 +275,6 @@ class Market(OfferingRoom, CatalogueRoom, BookingRoom, CorrespondenceRoom, Ledge
             waiting[1].set_result(received.event.data)
 
     # -- questions ------------------------------------------------------------------------------
-
-    async def settlements(self) -> tuple[SettlementClosed, ...]:
-        """The settlements, newest period first."""
-        return (await self.ask("billing.settlement.list", ListSettlements(), Settlements)).settlements
-
-    async def statement(self, period: str, member: str | None = None) -> Statement | Rejection:
-        """A statement with all its lines."""
-        lines: list[Any] = []
-        after: int | None = 0
-        while after is not None:
-            page = await self._ask(
-                "billing.statement.show", ShowStatement(period=period, member=member, after=after)
-            )
-            if isinstance(page, Rejection):
-                return page
-            lines += page.lines
-            after = page.next_after
-        return Statement(statement=page.statement, lines=tuple(lines), next_after=None)
 
     async def ask(self, name: str, request: Contract, reply: type[M]) -> M:
         """Ask any query of the registry.

@@ -10,6 +10,8 @@ from nats.aio.client import Client
 from allmende.schemas.contract import Contract
 from allmende.schemas.rejections import Rejection
 
+from .persons import Signer, new_id
+
 M = TypeVar("M", bound=Contract)
 Amount = Decimal | int | str
 
@@ -22,8 +24,12 @@ class Room(abc.ABC):
     """A part of `Market` with the methods for one subject.
 
     Every command waits for its outcome, is repeated with the same id until it comes, and gives a `Rejection`
-    where the market refuses. `id` is a UUID by which a repetition after a restart is recognised.
+    where the market refuses. `id` is a UUID by which a repetition after a restart is recognised. What needs a
+    person's word is signed by `by`, or else by the person of the connection.
     """
+
+    member: str
+    signer: Signer | None = None
 
     @abc.abstractmethod
     async def command(self, data: Contract, *, id: str | None = None) -> Contract:  # noqa: A002 - CloudEvents calls it so
@@ -50,6 +56,26 @@ class Room(abc.ABC):
         if not isinstance(outcome, facts):
             raise TypeError(f"{type(data).__name__} was answered by {type(outcome).__name__}")
         return outcome
+
+    async def _acted(
+        self,
+        kind: type[Contract],
+        id_: str | None,
+        by: Signer | None,
+        given: Mapping[str, Any],
+        fact: type[M],
+    ) -> M | Rejection:
+        """Send a command that a person signs; the signature is over its id too.
+
+        Raises:
+            ValueError: there is no such person.
+        """
+        signer = by or self.signer
+        if signer is None:
+            raise ValueError(f"{kind.__name__} needs a person: connect with person=, or give by=")
+        command_id = id_ or new_id()
+        data = kind.model_validate({**given, "claim": signer.draft()})
+        return await self._told(signer.signed(self.member, command_id, data), command_id, fact)
 
     async def _shown(self, name: str, request: Contract, reply: type[M]) -> M | Rejection:
         """Ask a question that may be refused."""

@@ -30,6 +30,12 @@ def command_id(*about: object) -> str:
     return str(uuid.uuid5(_NAMESPACE, "/".join(str(part) for part in about)))
 
 
+def signed_id(moment: dt.datetime, *about: object) -> str:
+    """The same for a command that a person signs: the id tells the moment of the signature (UUIDv7)."""
+    number = uuid.UUID(command_id(*about)).int & ((1 << 80) - 1) | int(moment.timestamp() * 1000) << 80
+    return str(uuid.UUID(int=number & ~(0xF << 76) | (7 << 76)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Order:
     """A booking to be requested."""

@@ -12,6 +12,7 @@ from allmende.schemas.brokerage import BookingSummary
 from allmende.schemas.catalog import OfferingSummary
 from allmende.schemas.rejections import Rejection
 
+from .closing import Aftermath, aftermath
 from .connections import Markets, all_of
 from .orders import Order
 from .outcomes import Unexpected, agreed, refusal_of, report_day
@@ -47,6 +48,7 @@ class Picture:
     days: tuple[Day, ...]
     statements: Mapping[str, Statement]
     settlement: SettlementClosed
+    aftermath: Aftermath
 
     @property
     def net_total_cents(self) -> int:
@@ -72,11 +74,6 @@ class Picture:
         return tuple(sorted(found, key=lambda line: line.line))
 
 
-async def is_settled(said: Script, markets: Markets) -> bool:
-    """Ask whether the period is closed."""
-    return await _settlement(said, markets) is not None
-
-
 async def read_back(said: Script, markets: Markets) -> Picture:
     """Ask for everything that is shown. Changes nothing.
 
@@ -86,7 +83,7 @@ async def read_back(said: Script, markets: Markets) -> Picture:
     Raises:
         Unexpected: the demonstration was not played to its end.
     """
-    settlement = await _settlement(said, markets)
+    settlement = await settlement_of(said, markets)
     if settlement is None:
         raise Unexpected(
             f"Der Zeitraum {said.period} ist nicht abgeschlossen; bitte erst spielen.",
@@ -103,10 +100,12 @@ async def read_back(said: Script, markets: Markets) -> Picture:
         days=await _days(said, markets),
         statements=dict(zip(said.names, statements, strict=True)),
         settlement=settlement,
+        aftermath=await aftermath(said, markets),
     )
 
 
-async def _settlement(said: Script, markets: Markets) -> SettlementClosed | None:
+async def settlement_of(said: Script, markets: Markets) -> SettlementClosed | None:
+    """Ask for the issued run, if there is one."""
     found = await markets[said.office].settlements()
     return next((each for each in found if each.period == said.period), None)
 

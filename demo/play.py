@@ -7,14 +7,14 @@ from typing import TextIO
 
 from allmende.client import Unanswered
 from allmende.schemas.catalog import Offering
-from allmende.schemas.rejections import Rejection
 
 from . import page
+from .closing import Signatures, aftermath, follow_up, settle
 from .connections import Markets, all_of, connected
 from .levy import TITLE
 from .orders import Order, command_id
 from .outcomes import Unexpected, agreed, refusal_of, report_day, request
-from .picture import is_settled, read_back
+from .picture import read_back, settlement_of
 from .script import Script, script
 from .sections import sections
 from .voice import Voice
@@ -60,8 +60,8 @@ async def _show(  # noqa: PLR0913 - where, as whom, what
         return page.apologise(out, voice.say("no_member", member=member))
     try:
         async with connected(url, home, said.names) as markets:
-            if play_first and not await is_settled(said, markets):
-                await perform(said, markets)
+            if play_first:
+                await perform(said, markets, Signatures(said, home))
             picture = await read_back(said, markets)
     except Unexpected as error:
         return page.apologise(out, voice.say("stopped", reason=voice.choose(*error.sentences)))
@@ -73,20 +73,31 @@ async def _show(  # noqa: PLR0913 - where, as whom, what
     return 0 if picture.balanced else 1
 
 
-async def perform(said: Script, markets: Markets) -> None:
+async def perform(said: Script, markets: Markets, signatures: Signatures) -> None:
     """Say everything in the order that matters; where none matters, several members speak at once.
+
+    What is settled or paid already is not said again.
 
     Raises:
         Unexpected: the market decided otherwise than the script says.
         Unanswered: the market cannot be reached.
     """
+    issued = await settlement_of(said, markets)
+    if issued is None:
+        await _trade(said, markets)
+        await settle(said, markets, signatures)
+        issued = await settlement_of(said, markets)
+    if issued is not None and not (await aftermath(said, markets)).payments:
+        await follow_up(said, markets, signatures, issued)
+
+
+async def _trade(said: Script, markets: Markets) -> None:
     await all_of(partial(_publish, markets, offering) for offering in said.offerings)
     await all_of(partial(_book, markets, order) for order in (*said.services, *said.computing))
     await all_of(partial(refusal_of, markets, order) for order in said.refused)
     for _, of_the_day in groupby(said.reports, key=lambda each: each.day):
         await all_of([partial(report_day, markets, each) for each in of_the_day])
     await _charge_levy(said, markets)
-    await _close(said, markets)
 
 
 async def _publish(markets: Markets, offering: Offering) -> None:
@@ -102,10 +113,3 @@ async def _charge_levy(said: Script, markets: Markets) -> None:
     cost = said.table.levy.amount_cents
     office = markets[said.office]
     agreed(await office.charge_levy(said.period, TITLE, cost, said.key, id=said.levy_id))
-
-
-async def _close(said: Script, markets: Markets) -> None:
-    """Close the period; if somebody else has done so meanwhile, that is as good."""
-    outcome = await markets[said.office].close_settlement(said.period, id=said.closing_id)
-    if isinstance(outcome, Rejection) and outcome.code != "period_closed":
-        raise Unexpected.refused(outcome)

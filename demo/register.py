@@ -1,17 +1,20 @@
-"""The demonstration's members and their keys."""
+"""The demonstration's members, the persons who act for them, and everybody's keys."""
 
 import os
 from pathlib import Path
 
 import nkeys
 
+from allmende.schemas.bodies import Duty, Person
 from allmende.schemas.contract import read
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister, RegisteredMember
 
+from . import legal
 from .assumptions import Assumptions, assumptions
 from .offerings import CLASS_SCHEME
 
+PERSONS = ("anna", "bela")
 NAME = "DEMONSTRATION: Musterverbund Rechenzentren eG (frei erfunden)"
 
 
@@ -20,7 +23,7 @@ class AnotherRegister(Exception):  # noqa: N818 - said to people
 
 
 def prepare(home: Path) -> MemberRegister:
-    """Write `register.json` and a key for every member; keys that exist stay.
+    """Write `register.json` and a key for every member and person; keys that exist stay.
 
     Raises:
         AnotherRegister: there is a register already, and not of the demonstration.
@@ -40,12 +43,19 @@ def key_file(home: Path, member: str) -> Path:
     return home / "keys" / f"{member}.nk"
 
 
+def person_key(home: Path, member: str, person: str) -> Path:
+    """Say where the private half of a person's key is."""
+    return home / "keys" / member / f"{person}.nk"
+
+
 def _register(table: Assumptions, home: Path) -> MemberRegister:
     office = RegisteredMember(
         id=table.office.id,
         name=table.office.name,
         role=Role.OFFICE,
         key=_keep_key(key_file(home, table.office.id)),
+        body=legal.body(table.office.id, table.office.name, 1, office=True),
+        persons=_persons(home, table.office.id),
     )
     members = [
         RegisteredMember(
@@ -54,10 +64,24 @@ def _register(table: Assumptions, home: Path) -> MemberRegister:
             land=body.land,
             classes={CLASS_SCHEME: body.lrz_user_class},
             key=_keep_key(key_file(home, body.id)),
+            body=legal.body(body.id, body.name, number),
+            persons=_persons(home, body.id),
         )
-        for body in table.bodies
+        for number, body in enumerate(table.bodies, 2)
     ]
-    return MemberRegister(name=NAME, members=(*members, office))
+    return MemberRegister(name=NAME, members=(*members, office), rules=(legal.RULES,))
+
+
+def _persons(home: Path, member: str) -> tuple[Person, ...]:
+    return tuple(
+        Person(
+            id=person,
+            name=f"{person.capitalize()} (DEMONSTRATION)",
+            key=_keep_key(person_key(home, member, person)),
+            duties=tuple(Duty),
+        )
+        for person in PERSONS
+    )
 
 
 def _keep_key(path: Path) -> str:

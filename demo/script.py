@@ -57,7 +57,7 @@ class Script:
 
     @property
     def closing_id(self) -> str:
-        """The command that closes the period."""
+        """The command that drafts the run."""
         return command_id("close", self.period)
 
 

@@ -1,6 +1,6 @@
 """The order of the output's sections. Nothing but what the picture holds."""
 
-from . import settling, trading
+from . import paying, settling, trading
 from .page import Output
 from .picture import Picture
 from .voice import Voice
@@ -26,5 +26,8 @@ def sections(picture: Picture, member: str, voice: Voice) -> Output:
             settling.lines(picture, member, voice),
             settling.levy(picture, voice),
             settling.positions(picture, voice),
+            paying.recipients(picture, voice),
+            paying.objections(picture, voice),
+            paying.payments(picture, voice),
         ),
     )

@@ -219,7 +219,11 @@ class LevyShare(Contract):
 
 
 class LevyCharged(Contract):
-    """A levy and its parts, which sum to it exactly."""
+    """A levy and its parts, which sum to it exactly.
+
+    Attributes:
+        charged_for: of a levy that replaces another, the period whose cost it spreads; else its own.
+    """
 
     levy_id: Uuid
     period: Period
@@ -229,12 +233,7 @@ class LevyCharged(Contract):
     key_version: Count
     shares: tuple[LevyShare, ...]
     replaces: Uuid | None = None
-
-
-class CloseSettlement(Contract):
-    """Close a period: rate its usage, issue the statements, net what everybody owes."""
-
-    period: Period
+    charged_for: Period | None = None
 
 
 class StatementItem(Contract):
@@ -304,15 +303,17 @@ class SettlementClosed(Contract):
 
 
 class ListSettlements(Contract):
-    """Ask for the settlements, newest period first."""
+    """Ask for the settlements, newest period first; after a period come those before it."""
 
+    after: Period | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
 class Settlements(Contract):
-    """Settlements; a member sees its own position only."""
+    """Settlements; a member sees its own position only. `next_after` continues them."""
 
     settlements: tuple[SettlementClosed, ...]
+    next_after: Period | None = None
 
 
 class ShowStatement(Contract):
@@ -338,9 +339,9 @@ class ChargeLine(Contract):
     Attributes:
         line: counts within the settlement.
         cause: `regular` is what a tariff or a key asks for, `reversal` takes an earlier line back,
-            `compensation` is owed for a withdrawal, `credit` is given for a missed service level. Of a cost
-            pool, `advance` is asked for beforehand, `true_up` is the share less all that was charged, and
-            `reimbursement` pays back who bore a cost. `late_charge` is owed for paying late.
+            `compensation` is owed for a withdrawal, `credit` is given for a missed service level or after an
+            objection. Of a cost pool, `advance` is asked for beforehand, `true_up` is the share less all that
+            was charged, and `reimbursement` pays back who bore a cost. `late_charge` is owed for paying late.
         payer: who owes it.
         payee: to whom.
         billing: how the component is charged; null where no component is.
@@ -348,6 +349,8 @@ class ChargeLine(Contract):
         charged_for: what it covers: `2026-04`, `2026-Q2`, `2026`, `total` or the day of a change of plan; of
             usage also the part of the span, and the dimensions by which it is priced.
         pool_id: of a cost pool; `party` is what its clause calls whom the payer stands for.
+        levy_id: the levy that it is a share of, or takes a share of back.
+        objection_id: the objection that a credit answers.
         quantity: never negative; of a reversal that of the line it takes back.
         amount_cents: net; negative where something is taken back or credited.
         tax: null where the payee's body has decided on nothing, which then bears no VAT.
@@ -378,6 +381,8 @@ class ChargeLine(Contract):
     tariff_version: Count | None = None
     pool_id: Slug | None = None
     party: Line | None = None
+    levy_id: Uuid | None = None
+    objection_id: Uuid | None = None
     quantity: TotalQuantity | None = None
     unit: Unit | None = None
     records: Count = 0

@@ -12,6 +12,7 @@ from .money import Cents
 AccountType = Literal["asset", "liability", "equity", "revenue", "expense"]
 
 HEADINGS: dict[str, AccountType] = {
+    "bank": "asset",
     "forderungen": "asset",
     "geleistete-anzahlungen": "asset",
     "beteiligungen": "asset",
@@ -56,7 +57,8 @@ class JournalEntry(Contract):
         date: the value date, which decides period and budget year.
         booked_at: when it was written.
         reference: what it posts, `<period>/<kind>/<payer>/<payee>`: the charge lines of that kind between
-            the two in the settlement, which stand on the statements of both.
+            the two in the settlement, which stand on the statements of both; `netting/<id>/<parties>`; or
+            the reference of a payment.
         reverses: the id of the entry that it takes back.
         numbers: the number of each body that it touches.
         previous_hash: the hash of the entry before it; of the first entry 64 zeros.

@@ -107,7 +107,6 @@ TABLE: tuple[Permission, ...] = (
     Permission(Role.OFFICE, "billing.pool.settle", "all"),
     Permission(Role.OFFICE, "billing.cost.report", "all"),
     Permission(Role.OFFICE, "billing.levy.reverse", "all"),
-    Permission(Role.OFFICE, "billing.settlement.close", "all"),
     Permission(Role.OFFICE, "billing.settlement.draft", "all"),
     Permission(Role.OFFICE, "billing.settlement.decide", "all"),
     Permission(Role.OFFICE, "billing.settlement.review", "all"),

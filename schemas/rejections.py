@@ -530,6 +530,33 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Die Obergrenzen ergeben {caps}, zu verteilen sind {amount}.",
         "The caps come to {caps}, {amount} are to be shared.",
     ),
+    # documents that are issued again, reports, the end of a year
+    "invoice_takes_back": (
+        "{number} nimmt {preceding} zurück und wird nicht neu ausgestellt.",
+        "{number} takes {preceding} back and is not issued again.",
+    ),
+    "invoice_reissued": (
+        "{number} ist bereits zurückgenommen und neu ausgestellt; neu ausstellen lässt sich der Ersatz.",
+        "{number} was taken back and issued again already; what replaces it can be issued again.",
+    ),
+    "report_not_yours": (
+        "Den Nachweis von {member} sehen nur {member} und die Geschäftsstelle.",
+        "Only {member} and the office see the report on {member}.",
+    ),
+    "year_not_over": ("Das Jahr {year} ist noch nicht zu Ende.", "The year {year} is not over yet."),
+    "year_closed": ("Das Jahr {year} ist abgeschlossen.", "The year {year} is closed."),
+    "year_not_issued": (
+        "Die Läufe {periods} sind noch nicht festgeschrieben.",
+        "The runs {periods} are not issued yet.",
+    ),
+    "year_with_open_pools": (
+        "Diese Kostenstöcke sind noch nicht abgerechnet: {pools}",
+        "These cost pools are not settled yet: {pools}",
+    ),
+    "year_with_objections": (
+        "Über {count} Einwendungen des Jahres {year} ist noch nicht entschieden.",
+        "{count} objections of the year {year} are not decided yet.",
+    ),
     # pools
     "key_version_taken": (
         "Die Version {version} des Schlüssels {key} ist mit anderem Inhalt veröffentlicht.",
@@ -627,6 +654,109 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ein Kostentopf trägt nichts in sich selbst vor.",
         "A pool carries nothing into itself.",
     ),
+    # review: statements, objections, levies that are taken back
+    "statement_not_issued": (
+        "Die Abrechnung für {period} ist noch nicht gestellt.",
+        "The statement for {period} is not issued yet.",
+    ),
+    "statement_certified": (
+        "Die Abrechnung {number} ist bereits von {person} sachlich und rechnerisch richtig gezeichnet.",
+        "The statement {number} is certified by {person} already.",
+    ),
+    "statement_not_certified": (
+        "Die Abrechnung {number} ist noch nicht sachlich und rechnerisch richtig gezeichnet.",
+        "The statement {number} is not certified yet.",
+    ),
+    "statement_ordered": (
+        "Die Zahlung der Abrechnung {number} ist bereits von {person} angeordnet.",
+        "The payment of the statement {number} is ordered by {person} already.",
+    ),
+    "same_person_orders": (
+        "{person} hat die Abrechnung {number} gezeichnet; anordnen muss eine andere Person.",
+        "{person} certified the statement {number}; another person has to order its payment.",
+    ),
+    "line_not_owed": (
+        "Die Position {line} aus {period} schuldet {payer}; nur diese Seite kann ihr widersprechen.",
+        "Line {line} of {period} is owed by {payer}; only that side can object to it.",
+    ),
+    "line_held": (
+        "Die Position {line} aus {period} ist zurückgestellt und wird noch nicht gefordert.",
+        "Line {line} of {period} is on hold and is not asked for yet.",
+    ),
+    "line_charges_nothing": (
+        "Die Position {line} aus {period} fordert nichts, dem zu widersprechen wäre.",
+        "Line {line} of {period} asks for nothing that could be objected to.",
+    ),
+    "line_credited": (
+        "Die Position {line} aus {period} ist bereits ganz gutgeschrieben oder zurückgenommen.",
+        "Line {line} of {period} is credited or taken back as a whole already.",
+    ),
+    "line_disputed": (
+        "Gegen die Position {line} aus {period} ist bereits ein Widerspruch offen.",
+        "An objection to line {line} of {period} is open already.",
+    ),
+    "objection_too_late": (
+        "Gegen die Position {line} aus {period} war Widerspruch bis zum {deadline} möglich.",
+        "Line {line} of {period} could be objected to until {deadline}.",
+    ),
+    "objection_id_taken": (
+        "Die Kennung {id} eines Widerspruchs ist bereits vergeben.",
+        "The id {id} of an objection is taken.",
+    ),
+    "unknown_objection": (
+        "Den Widerspruch {objection} gibt es nicht.",
+        "There is no objection {objection}.",
+    ),
+    "not_yours_to_decide": (
+        "Über den Widerspruch {objection} entscheidet {payee}.",
+        "The objection {objection} is decided by {payee}.",
+    ),
+    "not_your_objection": (
+        "Den Widerspruch {objection} hat {payer} erhoben; nur diese Seite nimmt ihn zurück.",
+        "The objection {objection} was raised by {payer}; only that side takes it back.",
+    ),
+    "objection_settled": (
+        "Der Widerspruch {objection} ist bereits seit {day} erledigt.",
+        "The objection {objection} was settled on {day} already.",
+    ),
+    "credit_of_dismissal": (
+        "Ein zurückgewiesener Widerspruch bringt keine Gutschrift.",
+        "An objection that is dismissed brings no credit.",
+    ),
+    "credit_too_large": (
+        "Gutzuschreiben sind höchstens {limit} Cent netto; so viel fordert die Position noch.",
+        "At most {limit} cents net can be credited, which is what the line still asks for.",
+    ),
+    "unknown_levy": ("Eine Umlage {levy} gibt es nicht.", "There is no levy {levy}."),
+    "levy_reversed": (
+        "Die Umlage {levy} ist bereits im Zeitraum {period} zurückgenommen.",
+        "The levy {levy} is taken back in the period {period} already.",
+    ),
+    "levy_not_reversed": (
+        "Die Umlage {levy} ist nicht zurückgenommen und deshalb nicht neu zu berechnen.",
+        "The levy {levy} is not taken back, so that it cannot be billed again.",
+    ),
+    "levy_replaced": (
+        "Die Umlage {levy} ist bereits durch {by} neu berechnet.",
+        "The levy {levy} is billed again by {by} already.",
+    ),
+    "levy_not_charged": (
+        "Die Umlage {levy} ist noch nicht abgerechnet; zurückzunehmen ist sie in ihrem Zeitraum {period}.",
+        "The levy {levy} is not settled yet; it is to be taken back in its own period {period}.",
+    ),
+    "levy_later": (
+        "Die Umlage {levy} gehört zum Zeitraum {period}; früher ist sie nicht zurückzunehmen.",
+        "The levy {levy} belongs to the period {period}; it cannot be taken back before.",
+    ),
+    "levy_disputed": (
+        "Gegen die Umlage {levy} sind {count} Widersprüche offen; über sie ist zuerst zu entscheiden.",
+        "{count} objections to the levy {levy} are open; they have to be decided first.",
+    ),
+    "unknown_invoice": ("Einen Beleg {number} gibt es nicht.", "There is no document {number}."),
+    "not_your_invoice": (
+        "Den Beleg {number} stellen nur {issuer} und die Geschäftsstelle neu aus.",
+        "Only {issuer} and the office issue the document {number} again.",
+    ),
     # clauses
     "input_missing": ("Die Angabe {input} fehlt.", "The input {input} is missing."),
     "input_unknown": (
@@ -660,6 +790,56 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "duty_missing": (
         "{person} hat die Aufgabe {duty} nicht.",
         "{person} does not have the duty {duty}.",
+    ),
+    # netting, payments, account statements and reminders
+    "nothing_to_net": (
+        "Bis zum {day} ist nichts fällig, das noch zu zahlen oder zu verrechnen wäre.",
+        "Nothing that is still to be paid or offset is due by {day}.",
+    ),
+    "not_your_account": (
+        "Das Konto {iban} ist im Verzeichnis nicht das von {member}.",
+        "The register does not name {iban} as the account of {member}.",
+    ),
+    "bank_reference_unknown": (
+        "Der Umsatz nennt keine Referenz einer vereinbarten Zahlung.",
+        "The entry names no reference of an arranged payment.",
+    ),
+    "bank_reference_ambiguous": (
+        "Der Umsatz nennt mehrere Zahlungen: {references}.",
+        "The entry names several payments: {references}.",
+    ),
+    "bank_other_way": (
+        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; Rückgaben sind von Hand zu klären.",
+        "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
+    ),
+    "bank_overpaid": (
+        "Auf die Zahlung {reference} ging mehr ein, als offen war.",
+        "More came in on the payment {reference} than was open.",
+    ),
+    "bank_entry_differs": (
+        "Der Umsatz {entry} wurde mit einem anderen Betrag bereits gebucht.",
+        "The entry {entry} was booked before with another amount.",
+    ),
+    "bank_entry_in_future": (
+        "Der Buchungstag {day} liegt in der Zukunft.",
+        "The day of booking, {day}, lies in the future.",
+    ),
+    "nothing_to_pay": ("Es ist keine Zahlung offen.", "No payment is open."),
+    "not_your_payments": (
+        "Offene Posten und Zahlungen von {member} sind nicht Ihre.",
+        "Open items and payments of {member} are not yours.",
+    ),
+    "reminder_in_future": (
+        "Gemahnt wird nicht zum {day}: der Tag liegt in der Zukunft.",
+        "Nobody is reminded as of {day}: that day lies in the future.",
+    ),
+    "late_charge_held": (
+        "Der Verspätungszuschlag kann nicht berechnet werden: {reason}",
+        "The late charge cannot be worked out: {reason}",
+    ),
+    "late_charge_not_euro": (
+        "Der Verspätungszuschlag rechnet in {currency}, nicht in Euro und Cent.",
+        "The late charge reckons in {currency}, not in euro and cents.",
     ),
     "number_too_long": (
         "Der Schritt {step} ergibt eine Zahl mit mehr als 150 Stellen.",

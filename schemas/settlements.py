@@ -316,6 +316,7 @@ class LineStory(Contract):
         related: lines that take this one back or were taken back by it, with their periods.
         records: the usage records that count, by id; `next_after` continues them.
         objection_id: an objection to it, with its state.
+        objection_until: the last day on which the payer can object; null where it cannot be objected to.
     """
 
     period: Period
@@ -330,3 +331,4 @@ class LineStory(Contract):
     next_after: int | None
     objection_id: Uuid | None
     objection_state: str | None
+    objection_until: Day | None = None

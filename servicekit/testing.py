@@ -14,6 +14,7 @@ from typing import Self
 
 import asyncpg
 
+from allmende.schemas.bodies import Duty, Person
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import Land, MemberRegister, RegisteredMember
 
@@ -105,6 +106,10 @@ class Sandbox:
         """A member's NATS key."""
         return self.home.path / "keys" / f"{member}.nk"
 
+    def person_key(self, member: str, person: str) -> Path:
+        """The key of a person who acts for a member; everybody has `anna` and `bela`."""
+        return self.home.path / "keys" / member / f"{person}.nk"
+
     async def __aenter__(self) -> Self:
         """Start the server, provision the streams and copy the databases, all at once."""
         names = [service.name for service in self.templates.services]
@@ -176,7 +181,11 @@ class Sandbox:
     def _register_of(self, members: Sequence[Someone | str]) -> MemberRegister:
         everybody = [Someone(each) if isinstance(each, str) else each for each in members]
         office = RegisteredMember(
-            id="office", name="Geschäftsstelle", role=Role.OFFICE, key=keep_key(self.key_file("office"))
+            id="office",
+            name="Geschäftsstelle",
+            role=Role.OFFICE,
+            key=keep_key(self.key_file("office")),
+            persons=self._persons("office"),
         )
         others = [
             RegisteredMember(
@@ -186,10 +195,17 @@ class Sandbox:
                 classes=dict(each.classes),
                 key=keep_key(self.key_file(each.id)),
                 sealing_key=each.sealing_key,
+                persons=self._persons(each.id),
             )
             for each in everybody
         ]
         return MemberRegister(name="Testgenossenschaft", members=(office, *others))
+
+    def _persons(self, member: str) -> tuple[Person, ...]:
+        return tuple(
+            Person(id=id_, name=id_, key=keep_key(self.person_key(member, id_)), duties=tuple(Duty))
+            for id_ in ("anna", "bela")
+        )
 
     def _describe(self) -> Hub:
         services = list(self.templates.services)

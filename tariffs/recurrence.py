@@ -152,7 +152,10 @@ def _at_the_start(history: Sequence[Terms], start: dt.date, end: dt.date | None)
 def _periodic(
     history: Sequence[Terms], start: dt.date, end: dt.date | None, *, since: dt.date, last: dt.date
 ) -> Iterator[Due]:
+    kinds = {each.period for terms in history for each in terms.tariff.components if _is_flat(each)}
     for kind, months in _MONTHS.items():
+        if kind not in kinds:
+            continue
         begin = _period_begin(max(start, since), months)
         while begin <= last:
             following = _months_later(begin, months)

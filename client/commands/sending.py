@@ -2,14 +2,14 @@
 
 import json
 import re
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from allmende.client.market import Unanswered
+from allmende.client.market import Market, Unanswered
+from allmende.client.persons import new_id
 from allmende.schemas.contract import Contract
 from allmende.schemas.mistakes import errors_of, path_of, sentences
 from allmende.schemas.rejections import Rejection
@@ -45,7 +45,7 @@ def id_of(given: str | None) -> str:
         Stop: it is no UUID.
     """
     if given is None:
-        return str(uuid.uuid4())
+        return new_id()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given):
         raise Stop(
             say(
@@ -63,10 +63,21 @@ async def send(session: Session, command: Contract, given_id: str | None) -> Con
     Raises:
         Stop: the market refuses it, or does not answer.
     """
+    return await told(session, lambda market, id_: market.command(command, id=id_), given_id)
+
+
+async def told(
+    session: Session, work: Callable[[Market, str], Awaitable[C | Rejection]], given_id: str | None
+) -> C:
+    """Do with the market what sends one command under an id, and give the fact that answers it.
+
+    Raises:
+        Stop: the market refuses it, or does not answer.
+    """
     command_id = id_of(given_id)
     async with session.market() as market:
         try:
-            outcome = await market.command(command, id=command_id)
+            outcome = await work(market, command_id)
         except Unanswered as error:
             raise unanswered(error, command_id) from None
     if isinstance(outcome, Rejection):

@@ -20,7 +20,7 @@ from .language import both, language, say, tell
 from .stop import DENIED, UNREACHABLE, USAGE, Stop, exit_code_of
 
 if TYPE_CHECKING:
-    from allmende.client.market import Market, Unanswered
+    from allmende.client.market import Market, Signer, Unanswered
 
 P = ParamSpec("P")
 Work = Coroutine[Any, Any, int | None]
@@ -61,6 +61,29 @@ Key = Annotated[
         ),
     ),
 ]
+Acting = Annotated[
+    str,
+    typer.Option(
+        "--person",
+        envvar="ALLMENDE_PERSON",
+        show_envvar=True,
+        metavar="NAME",
+        help=both("Als diese Person des Mitglieds zeichnen", "Sign as this person of the member"),
+    ),
+]
+ActingKey = Annotated[
+    str,
+    typer.Option(
+        "--person-key",
+        envvar="ALLMENDE_PERSON_KEY",
+        show_envvar=True,
+        metavar="FILE",
+        help=both(
+            "Datei mit dem geheimen Schlüssel der Person; sonst .allmende/keys/MITGLIED/PERSON.nk",
+            "File of the person's secret key; else .allmende/keys/MEMBER/PERSON.nk",
+        ),
+    ),
+]
 Output = Annotated[
     Format, typer.Option("--output", "-o", help=both("Form der Ausgabe", "Form of the output"))
 ]
@@ -68,12 +91,19 @@ Output = Annotated[
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """What every command gets from its connection options; empty texts are not given."""
+    """What every command gets from its connection options; empty texts are not given.
+
+    Attributes:
+        signs: whether the command needs a person's word.
+    """
 
     url: str = DEFAULT_URL
     member: str = ""
     key: str = ""
     form: Format = Format.TABLE
+    person: str = ""
+    person_key: str = ""
+    signs: bool = False
 
     @property
     def key_folder(self) -> Path:
@@ -133,7 +163,32 @@ class Session:
         from allmende.client.market import Market  # noqa: PLC0415 - the help does without
 
         member, seed = self.credentials()
-        return Market.connect(address_of(self.url), member=member, seed=seed, name="allmende-cli")
+        signer = self.signer() if self.signs else None
+        return Market.connect(
+            address_of(self.url), member=member, seed=seed, person=signer, name="allmende-cli"
+        )
+
+    def signer(self) -> "Signer":
+        """The person who signs, with the private half of its key.
+
+        Raises:
+            Stop: the person is not named, or there is no such key.
+        """
+        from allmende.client.market import Signer  # noqa: PLC0415 - the help does without
+
+        folder = self.key_folder / self.known_member()
+        if not self.person:
+            raise Stop(_no_person(folder), USAGE)
+        path = Path(self.person_key) if self.person_key else folder / f"{self.person}.nk"
+        if not self.person_key and not path.exists():
+            raise Stop(
+                say(
+                    f"Der Schlüssel der Person fehlt: --person-key DATEI angeben; {path} gibt es nicht.",
+                    f"The person's key is missing: give --person-key FILE; there is no {path}.",
+                ),
+                USAGE,
+            )
+        return Signer(self.person, read_seed(path))
 
     def show(self, listing: Listing) -> None:
         """Write data to stdout."""
@@ -154,6 +209,16 @@ def _no_member(folder: Path) -> str:
     return say(
         f"Das Mitglied fehlt: --member NAME angeben (oder ALLMENDE_MEMBER).{german}",
         f"The member is missing: give --member NAME (or ALLMENDE_MEMBER).{english}",
+    )
+
+
+def _no_person(folder: Path) -> str:
+    known = ", ".join(sorted(path.stem for path in folder.glob("*.nk"))) if folder.is_dir() else ""
+    german = f" Schlüssel liegen hier für: {known}." if known else ""
+    english = f" Keys are here for: {known}." if known else ""
+    return say(
+        f"Hier zeichnet eine Person: --person NAME angeben (oder ALLMENDE_PERSON).{german}",
+        f"A person signs this: give --person NAME (or ALLMENDE_PERSON).{english}",
     )
 
 
@@ -187,20 +252,47 @@ def connected(command: Callable[Concatenate[Session, P], Work]) -> Callable[...,
     """
 
     def run(*, url: str, member: str, key: str, output: Format, **given: Any) -> None:
-        session = Session(url, member, key, output)
-        work: Callable[..., Work] = command
-        raise typer.Exit(_finish(work(session, **given), session))
+        _run(command, Session(url, member, key, output), given)
 
+    return _typed(run, command, _CONNECTION)
+
+
+def signing(command: Callable[Concatenate[Session, P], Work]) -> Callable[..., None]:
+    """The same for a command that a person signs, who is named by further options."""
+
+    def run(  # noqa: PLR0913 - one parameter for each option
+        *, url: str, member: str, key: str, output: Format, person: str, person_key: str, **given: Any
+    ) -> None:
+        session = Session(url, member, key, output, person, person_key, signs=True)
+        session.signer()
+        _run(command, session, given)
+
+    return _typed(run, command, _PERSON + _CONNECTION)
+
+
+def _run(command: Callable[..., Work], session: Session, given: dict[str, Any]) -> NoReturn:
+    raise typer.Exit(_finish(command(session, **given), session))
+
+
+def _option(name: str, default: object, annotation: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_CONNECTION = (
+    _option("output", Format.TABLE, Output),
+    _option("url", DEFAULT_URL, Url),
+    _option("member", "", Member),
+    _option("key", "", Key),
+)
+_PERSON = (_option("person", "", Acting), _option("person_key", "", ActingKey))
+
+
+def _typed(
+    run: Callable[..., None], command: Callable[..., Work], options: tuple[inspect.Parameter, ...]
+) -> Callable[..., None]:
     functools.update_wrapper(run, command)
     own = list(inspect.signature(command).parameters.values())[1:]
-    named = inspect.Parameter.KEYWORD_ONLY
-    options = [
-        inspect.Parameter("output", named, default=Format.TABLE, annotation=Output),
-        inspect.Parameter("url", named, default=DEFAULT_URL, annotation=Url),
-        inspect.Parameter("member", named, default="", annotation=Member),
-        inspect.Parameter("key", named, default="", annotation=Key),
-    ]
-    parameters = [*(each.replace(kind=named) for each in own), *options]
+    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *options]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run

@@ -1,9 +1,10 @@
 """Settlements and statements on the command line."""
 
+import datetime as dt
 import re
 
 from allmende.client.output import Column, Kind, Listing
-from allmende.schemas.billing import ChargeLine, SettlementClosed
+from allmende.schemas.billing import ChargeLine, SettlementClosed, Statement
 from allmende.schemas.money import euro
 from allmende.schemas.rejections import Rejection
 
@@ -30,6 +31,7 @@ _LINES = (
     Column("quantity", "Menge", "Quantity", Kind.NUMBER),
     Column("unit", "Einheit", "Unit"),
     Column("amount_eur", "Betrag", "Amount", Kind.CENTS),
+    Column("tax_percent", "USt %", "VAT %", Kind.NUMBER),
     Column("trace", "Rechnung", "Calculation"),
 )
 
@@ -77,6 +79,21 @@ def month(period: str) -> str:
     return period
 
 
+def day(text: str) -> dt.date:
+    """Check a day as it was typed.
+
+    Raises:
+        Stop: it is none.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise Stop(
+            say(f"»{text}« ist kein Tag wie 2026-03-31.", f"{text!r} is not a day such as 2026-03-31."),
+            USAGE,
+        ) from None
+
+
 async def show(session: Session, period: str, of: str | None) -> None:
     """Show a statement line by line."""
     month(period)
@@ -84,7 +101,7 @@ async def show(session: Session, period: str, of: str | None) -> None:
         found = await market.statement(period, of)
     if isinstance(found, Rejection):
         raise refusal(found)
-    session.show(Listing(_LINES, [_line_row(each) for each in found.lines], found.model_dump(mode="json")))
+    session.show(lines_of(found))
     head = found.statement
     net = euro(head.net_cents, language=language())
     german = (
@@ -103,6 +120,12 @@ async def show(session: Session, period: str, of: str | None) -> None:
     )
 
 
+def lines_of(found: Statement) -> Listing:
+    """The lines of a statement."""
+    rows = [_line_row(each) for each in found.lines]
+    return Listing(_LINES, rows, found.model_dump(mode="json"))
+
+
 def _line_row(line: ChargeLine) -> dict[str, object]:
     return {
         "line": line.line,
@@ -114,5 +137,6 @@ def _line_row(line: ChargeLine) -> dict[str, object]:
         "quantity": line.quantity,
         "unit": line.unit,
         "amount_eur": line.amount_cents,
+        "tax_percent": line.tax.rate_percent if line.tax else None,
         "trace": say(line.trace_de, line.trace_en),
     }

@@ -63,6 +63,10 @@ _BY_REJECTION = {
     "plan_missing": CONFLICT,
     "tariff_version_changed": CONFLICT,
     "tariff_version_missing": CONFLICT,
+    "unknown_person": DENIED,
+    "claim_invalid": DENIED,
+    "person_left": DENIED,
+    "duty_missing": DENIED,
     "unavailable": UNREACHABLE,
 }
 

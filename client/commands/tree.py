@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
+from . import document_tree, statement_tree  # noqa: F401 - they add to what can be typed
 from .booking_tree import booking
 from .language import both
 from .ledger_tree import ledger
 from .notice_tree import access, breach, maintenance
 from .offer_tree import offer
+from .payment_tree import payment
 from .pool_tree import key, pool
+from .report_tree import report
 from .root import app
+from .run_tree import settlement
 from .session import Session, Work, connected
 from .typed import File, Id, group
 
@@ -22,7 +26,6 @@ __all__ = ["app"]
 
 
 usage = group("Verbrauch melden", "Report usage")
-settlement = group("Abrechnungen ansehen", "View settlements and statements")
 event = group("Ereignissen folgen", "Follow events")
 for _name, _below in (
     ("offer", offer),
@@ -32,6 +35,8 @@ for _name, _below in (
     ("breach", breach),
     ("usage", usage),
     ("settlement", settlement),
+    ("payment", payment),
+    ("report", report),
     ("pool", pool),
     ("key", key),
     ("ledger", ledger),
@@ -162,37 +167,6 @@ def usage_settle(
     from .clarifications import settle
 
     return settle(session, clarification, reason, id_)
-
-
-@settlement.command("list", help=both("Abgerechnete Monate zeigen", "Show the settled months"))
-@connected
-def settlement_list(session: Session) -> Work:
-    """List settlements."""
-    from .settlements import show_all
-
-    return show_all(session)
-
-
-@settlement.command(
-    "show", help=both("Eine Abrechnung Zeile für Zeile zeigen", "Show a statement line by line")
-)
-@connected
-def settlement_show(
-    session: Session,
-    period: Annotated[str, typer.Argument(metavar="PERIOD", help=both("Monat, JJJJ-MM", "Month, YYYY-MM"))],
-    of: Annotated[
-        str | None,
-        typer.Option(
-            "--of",
-            metavar="NAME",
-            help=both("Abrechnung dieses Mitglieds (Geschäftsstelle)", "This member's statement (office)"),
-        ),
-    ] = None,
-) -> Work:
-    """Show a statement."""
-    from .settlements import show
-
-    return show(session, period, of)
 
 
 @event.command(

@@ -21,7 +21,11 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from . import store
 from .documents import store as documents_store
+from .payments.handlers import Paying
 from .pools.handlers import Pooling
+from .reports.handlers import Reporting
+from .review import levies, reversals
+from .review.handlers import Reviewing
 from .settlement import levy
 from .settlement import store as settlement_store
 from .settlement.handlers import Settling
@@ -38,8 +42,11 @@ class BillingHandler:
             member.id: member.land for member in register.members if member.role is not Role.OFFICE
         }
         self._recording = Recording(self._office, dt.timedelta(seconds=park_seconds))
+        self._reviewing = Reviewing(register)
         self._pooling = Pooling(self._office, self._lands)
         self._settling = Settling(register, self._recording)
+        self._reporting = Reporting(register)
+        self._paying = Paying(register)
 
     async def handle(
         self, tx: AsyncConnection, messages: Sequence[Incoming], now: dt.datetime
@@ -54,8 +61,12 @@ class BillingHandler:
         for message in messages:
             if isinstance(message.data, ChargeLevy):
                 facts.append(await self._charge_levy(tx, message, message.data, now))
+            else:
+                facts += await self._reviewing.take(tx, [message], now)
         facts += await self._pooling.take(tx, messages, now)
         facts += await self._settling.take(tx, messages, now)
+        facts += await self._reporting.take(tx, messages, now)
+        facts += await self._paying.take(tx, messages, now)
         await self._queue_files(tx, facts, now)
         return facts
 
@@ -100,10 +111,22 @@ class BillingHandler:
         self, tx: AsyncConnection, message: Incoming, command: ChargeLevy, now: dt.datetime
     ) -> Outgoing:
         closed = await store.closed_periods(tx, [command.period])
+        replaced = None
+        if command.replaces is not None:
+            found = levies.replacing(command.replaces, await reversals.lock_levy(tx, command.replaces))
+            if isinstance(found, Rejected):
+                return refuse(message, found)
+            replaced = found
         charged = levy.charge(
-            command, message.id, lands=self._lands, period_is_closed=command.period in closed
+            command,
+            message.id,
+            lands=self._lands,
+            period_is_closed=command.period in closed,
+            replaced=replaced,
         )
         if isinstance(charged, Rejected):
             return refuse(message, charged)
         await settlement_store.save_levy(tx, charged, now)
+        if replaced is not None:
+            await reversals.save_replacement(tx, replaced.levy_id, charged.fact.levy_id)
         return Outgoing(charged.fact, cause=message, subject=charged.fact.levy_id)

@@ -9,6 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.brokerage import BookingAmended, BookingChanged, BookingConfirmed, BreachRecorded
+from allmende.schemas.contract import unchecked
+from allmende.schemas.tariff import Tariff
 
 from .booking import Booking
 from .period import last_day_of, period_of, period_with
@@ -74,7 +76,14 @@ _SAVE_BREACHES = text("""
     on conflict do nothing
 """)
 
-_LOAD_BOOKINGS = text("select terms::text from booking where booking_id = any(cast(:ids as uuid[]))")
+# Thousands of bookings share a few tariffs, and a tariff is most of a booking's terms: each is read once.
+_LOAD_BOOKINGS = text("""
+    select (b.terms::jsonb - 'tariff')::text, r.tariff
+    from booking b join rated_terms r on r.booking_id = b.booking_id and r.number = 0
+    where b.booking_id = any(cast(:ids as uuid[]))
+""")
+
+_LOAD_TARIFFS = text("select digest, document::text from tariff where digest = any(cast(:ids as bytea[]))")
 
 _LOAD_AMENDMENTS = text(
     "select document::text from booking_terms where booking_id = any(cast(:ids as uuid[])) order by number"
@@ -225,12 +234,24 @@ async def save_breaches(tx: AsyncConnection, breaches: Sequence[BreachRecorded])
     )
 
 
+class _Booked(BookingConfirmed):
+    """A booking without its tariff, which stands elsewhere."""
+
+    tariff: Tariff | None = None  # type: ignore[assignment]
+
+
+def _booked(document: str, tariff: Tariff) -> BookingConfirmed:
+    told = _Booked.model_validate_json(document)
+    return unchecked(BookingConfirmed, {**vars(told), "tariff": tariff})
+
+
 async def load_bookings(tx: AsyncConnection, booking_ids: Iterable[str]) -> dict[str, Booking]:
     """Load bookings by id, with all that was told of them."""
     ids = {"ids": sorted(set(booking_ids))}
-    confirmed = [
-        BookingConfirmed.model_validate_json(row[0]) for row in await tx.execute(_LOAD_BOOKINGS, ids)
-    ]
+    rows = (await tx.execute(_LOAD_BOOKINGS, ids)).all()
+    told = await tx.execute(_LOAD_TARIFFS, {"ids": list({digest for _, digest in rows})})
+    tariffs = {digest: Tariff.model_validate_json(document) for digest, document in map(tuple, told)}
+    confirmed = [_booked(document, tariffs[digest]) for document, digest in rows]
     amendments: defaultdict[str, list[BookingAmended]] = defaultdict(list)
     for row in await tx.execute(_LOAD_AMENDMENTS, ids):
         amended = BookingAmended.model_validate_json(row[0])

@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+from support.bodies import UNSIGNED
 from support.settled import Closing, close
 
-from allmende.client import Unanswered
+from allmende.client import Signer, Unanswered
 from allmende.schemas.billing import (
     ChargeLevy,
     RefusedRecord,
@@ -20,17 +21,33 @@ from allmende.schemas.billing import (
 )
 from allmende.schemas.brokerage import BookingConfirmed, BookingSummary, RequestBooking
 from allmende.schemas.catalog import Offering, OfferingSummary
+from allmende.schemas.payments import Payment, PaymentArranged
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected, Rejection
+from allmende.schemas.settlements import ReviewSettlement, SettlementDrafted
+from allmende.schemas.statements import Objection, ObjectionRaised, StatementProgress
 from allmende.services.billing.booking import Booking as Billed
 from allmende.services.billing.rating import allowance, metering, reckoning, rerating
 from allmende.services.billing.settlement import levy
 from allmende.services.billing.usage import admission
-from allmende.services.brokerage import booking
+from allmende.services.brokerage.booking import Booking
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.life import request as requests
+from allmende.services.brokerage.life.move import told_of
 from allmende.services.catalog import offering as catalogue
 
 NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+_OF_A_DRAFT = (
+    "settlement_id",
+    "period",
+    "charges_cents",
+    "levies_cents",
+    "tax_cents",
+    "usage_records",
+    "lines",
+    "positions",
+)
 
 
 class Hub:
@@ -38,13 +55,18 @@ class Hub:
 
     def __init__(self, register: MemberRegister) -> None:
         self.register = register
-        self._consumers = {each.id: booking.Consumer(each.id, each.classes) for each in register.members}
+        self._consumers = {each.id: requests.Consumer(each.id, each.classes) for each in register.members}
         self.outcomes: dict[tuple[str, str], tuple[object, Any]] = {}
         self.listed: dict[str, catalogue.Listed] = {}
         self.booked: dict[str, Billed] = {}
         self.recorded: dict[tuple[str, str], UsageRecord] = {}
         self.levies: list[Any] = []
         self._closing: Closing | None = None
+        self.is_closed = False
+        self.signed_by: list[str] = []
+        self.moved: dict[str, list[str]] = {}
+        self.disputed: list[ObjectionRaised] = []
+        self.arranged: list[Payment] = []
         self.decided = 0
         self.dies_after: int | None = None
 
@@ -73,13 +95,13 @@ class Hub:
 
     def book(self, member: str, id_: str, request: RequestBooking) -> Any:
         known = self.listed.get(request.offering_id)
-        listed = booking.Listed(known.offering, known.revision) if known else None
-        outcome = booking.request(
+        listed = Listed(known.offering, known.revision) if known else None
+        outcome = requests.request(
             request, id_, self._consumers[member], listed, {}, NOW, backdate=dt.timedelta(days=36_500)
         )
-        if not isinstance(outcome, booking.Booking):
+        if not isinstance(outcome, Booking):
             return outcome
-        told = booking.told_of(outcome, NOW)
+        told = told_of(outcome, NOW)
         assert isinstance(told, BookingConfirmed), "everything in the demonstration is booked at once"
         self.booked[id_] = Billed(told)
         return told
@@ -129,9 +151,93 @@ class Hub:
         )
         return self._closing.settlement
 
-    @property
-    def is_closed(self) -> bool:
-        return self._closing is not None
+    def draft(self, id_: str, period: str) -> SettlementDrafted:
+        self.close(id_, period)
+        closed = self.closing.settlement
+        named = {name: getattr(closed, name) for name in _OF_A_DRAFT}
+        return SettlementDrafted(revision=1, grace_until=NOW, alerts=0, drafted_at=NOW, **named)
+
+    def review(self, person: str) -> Any:
+        self.signed_by.append(person)
+        return self.closing.settlement
+
+    def approve(self, person: str) -> Any:
+        assert person not in self.signed_by, "two people"
+        self.signed_by.append(person)
+        self.is_closed = True
+        return self.closing.settlement
+
+    def move(self, member: str, person: str) -> Any:
+        people = self.moved.setdefault(member, [])
+        assert person not in people, "two people"
+        people.append(person)
+        return self.closing.settlement
+
+    def dispute(self, member: str, id_: str, period: str, number: int, reason: str) -> Any:
+        line = next(each for each in self.closing.lines if each.line == number)
+        assert (line.payer, line.kind) == (member, "charge")
+        raised = ObjectionRaised(
+            objection_id=id_,
+            period=period,
+            line=number,
+            payer=line.payer,
+            payee=line.payee,
+            gross_cents=line.amount_cents,
+            reason=reason,
+            suspends=True,
+            raised_by="anna",
+            raised_at=NOW,
+        )
+        self.disputed.append(raised)
+        return raised
+
+    def arrange(self, id_: str, due_by: dt.date) -> Any:
+        """Through the clearing house, what is disputed left out."""
+        office = self.register.office.id
+        for number, position in enumerate(self.closing.settlement.positions, 1):
+            cents = position.net_cents + sum(
+                each.gross_cents * ((position.party == each.payer) - (position.party == each.payee))
+                for each in self.disputed
+            )
+            if position.party == office or not cents:
+                continue
+            pays = cents < 0
+            arranged = PaymentArranged(
+                payment_id=id_,
+                netting_id=id_,
+                debtor=position.party if pays else office,
+                creditor=office if pays else position.party,
+                amount_cents=abs(cents),
+                reference="RF18539007547034",
+                due_on=due_by,
+                items=1,
+                arranged_at=NOW,
+            )
+            self.arranged.append(
+                Payment(number=number, payment=arranged, paid_cents=0, open_cents=abs(cents), paid_on=None)
+            )
+        return self.closing.settlement
+
+    def progress(self, period: str) -> list[StatementProgress]:
+        return [
+            StatementProgress(
+                statement_id=each.statement_id,
+                number=each.number,
+                period=period,
+                member=each.member,
+                state="ordered" if each.member in self.moved else "received",
+                payable_cents=each.payable_cents,
+                receivable_cents=each.receivable_cents,
+                disputed_cents=sum(d.gross_cents for d in self.disputed if d.payer == each.member),
+                paid_cents=0,
+                certified_by=self.moved.get(each.member, [None])[0],
+                certified_at=None,
+                ordered_by=self.moved.get(each.member, [None])[-1],
+                ordered_at=None,
+                kassenzeichen=None,
+            )
+            for each in self.closing.statements
+        ]
 
     @property
     def closing(self) -> Closing:
@@ -214,8 +320,55 @@ class FakeMarket:
         levied = ChargeLevy(period=period, title=title, amount_cents=amount, key=key)
         return self.hub.decide(self.member, id, levied, lambda: self.hub.charge(id, levied))
 
-    async def close_settlement(self, period: str, *, id: str) -> Any:  # noqa: A002
-        return self.hub.decide(self.member, id, period, lambda: self.hub.close(id, period))
+    async def draft_settlement(self, period: str, *, id: str) -> Any:  # noqa: A002
+        return self.hub.decide(self.member, id, period, lambda: self.hub.draft(id, period))
+
+    async def review_settlement(self, period: str, revision: int, *, by: Signer, id: str) -> Any:  # noqa: A002
+        return self._signed(by, id, ("review", period, revision), lambda: self.hub.review(by.person))
+
+    async def approve_settlement(self, period: str, revision: int, *, by: Signer, id: str) -> Any:  # noqa: A002
+        return self._signed(by, id, ("approve", period, revision), lambda: self.hub.approve(by.person))
+
+    async def certify_statement(self, period: str, *, by: Signer, id: str) -> Any:  # noqa: A002
+        return self._signed(by, id, ("certify", period), lambda: self.hub.move(self.member, by.person))
+
+    async def order_statement(self, period: str, reference: str, *, by: Signer, id: str) -> Any:  # noqa: A002
+        about = ("order", period, reference)
+        return self._signed(by, id, about, lambda: self.hub.move(self.member, by.person))
+
+    async def raise_objection(
+        self,
+        period: str,
+        line: int,
+        reason: str,
+        *,
+        by: Signer,
+        id: str,  # noqa: A002
+    ) -> Any:
+        about = (period, line, reason)
+        return self._signed(by, id, about, lambda: self.hub.dispute(self.member, id, *about))
+
+    async def arrange_payments(self, due_by: dt.date, *, by: Signer, id: str) -> Any:  # noqa: A002
+        return self._signed(by, id, ("arrange", due_by), lambda: self.hub.arrange(id, due_by))
+
+    def _signed(self, by: Signer, id_: str, about: object, work: Callable[[], Any]) -> Any:
+        """Whoever repeats a command repeats its signature, or its content is another."""
+        review = ReviewSettlement(period="2005-11", revision=1, claim=UNSIGNED)
+        return self.hub.decide(self.member, id_, (about, by.signed(self.member, id_, review)), work)
+
+    async def statements(self, *, period: str) -> AsyncIterator[StatementProgress]:
+        for each in self.hub.progress(period):
+            yield each
+
+    async def objections(self, *, period: str, open_only: bool) -> AsyncIterator[Objection]:
+        assert not open_only
+        for number, raised in enumerate(self.hub.disputed, 1):
+            assert raised.period == period
+            yield Objection(number=number, raised=raised, settled=None)
+
+    async def payments(self) -> AsyncIterator[Payment]:
+        for each in self.hub.arranged:
+            yield each
 
     async def offerings(self) -> AsyncIterator[OfferingSummary]:
         for _, listed in sorted(self.hub.listed.items()):

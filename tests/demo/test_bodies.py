@@ -1,12 +1,14 @@
 import csv
+import datetime as dt
 from collections import Counter
 from pathlib import Path
 
+import nkeys
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from allmende.demo.assumptions import DATA, Assumptions, assumptions
-from allmende.demo.register import NAME, AnotherRegister, key_file, prepare
+from allmende.demo.register import NAME, AnotherRegister, key_file, person_key, prepare
 from allmende.demo.trace import divide, read_trace
 from allmende.schemas.identifiers import MemberId
 from allmende.schemas.permissions import Role
@@ -80,7 +82,27 @@ def test_the_register_is_made_once_and_its_keys_stay(tmp_path: Path) -> None:
 def test_only_the_owner_reads_the_keys(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (tmp_path / "keys").rglob("*")}
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
+def test_every_body_is_invented_and_has_two_persons_whose_keys_are_there(tmp_path: Path) -> None:
+    register = prepare(tmp_path)
+    bodies = [member.body for member in register.members if member.body is not None]
+    assert len(bodies) == len(register.members) == 13
+    for body in bodies:
+        assert "DEMONSTRATION" in body.name
+        assert (body.address.city, body.address.post_code) == ("Musterstadt", "00000")
+        assert (body.leitweg_id or "").startswith("00-DEMO")
+        assert body.iban[4:12] == "00000000"
+        assert body.electronic_address.endswith(".example")
+    assert len({body.iban for body in bodies}) == len({body.leitweg_id for body in bodies}) == 13
+    for member in register.members:
+        assert [person.id for person in member.persons] == ["anna", "bela"]
+        for person in member.persons:
+            seed = person_key(tmp_path, member.id, person.id).read_text().strip()
+            assert nkeys.from_seed(bytearray(seed.encode())).public_key.decode() == person.key
+    assert register.rules_on(dt.date(2005, 11, 30)).grace_days == 0
 
 
 def test_a_real_market_is_left_alone(tmp_path: Path) -> None:

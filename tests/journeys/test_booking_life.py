@@ -20,9 +20,9 @@ from support.booking_life import (
 )
 from support.broker import eventually
 from support.fixtures import NewMarket
+from support.issuing import issue
 
 from allmende.client.sealing import Sealed, new_key_pair
-from allmende.schemas.billing import SettlementClosed
 from allmende.schemas.brokerage import (
     AccessShared,
     BookingAcknowledged,
@@ -211,8 +211,7 @@ async def own_up_to_a_breach(
     await eventually(billing_knows)
     month = last_day.strftime("%Y-%m")
     clock.now = dt.datetime(last_day.year, last_day.month + 1, 2, 9, 0, tzinfo=dt.UTC)
-    closed = await office.close_settlement(month)
-    assert isinstance(closed, SettlementClosed)
+    await issue(market, office, month)
     statement = await stadt.statement(month)
     assert not isinstance(statement, Rejection)
     assert [line.amount_cents for line in statement.lines if line.cause == "credit"] == [-3_600]

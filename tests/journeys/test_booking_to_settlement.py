@@ -1,12 +1,12 @@
 """One booking all the way to a settlement, on real servers."""
 
 import datetime as dt
-import uuid
 from decimal import Decimal
 
 from support.fixtures import Connect, NewMarket
+from support.issuing import issue
 
-from allmende.schemas.billing import SettlementClosed, UsageRecord, UsageRecorded
+from allmende.schemas.billing import UsageRecord, UsageRecorded
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.catalog import Offering, OfferingPublished, Plan
 from allmende.schemas.tariff import Component, PerUnit, Tariff
@@ -57,7 +57,6 @@ async def test_a_booking_becomes_a_settlement(sandbox: NewMarket, member: Connec
         end=dt.datetime(2005, 11, 21, tzinfo=dt.UTC),
     )
     assert await lrz.report_usage([record]) == UsageRecorded(accepted=1, repeated=0, parked=0, refused=())
-    settlement = await office.close_settlement("2005-11", id=str(uuid.uuid4()))
+    settlement = await issue(market, office, "2005-11")
 
-    assert isinstance(settlement, SettlementClosed)
     assert {p.party: p.net_cents for p in settlement.positions} == {"desy": -300, "lrz": 300, "office": 0}

@@ -1,11 +1,12 @@
+import datetime as dt
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support import examples
+from support import bodies, builders, examples
 
 from allmende.schemas.permissions import Role
-from allmende.schemas.register import MemberRegister, RegisteredMember
+from allmende.schemas.register import FOUNDING, MemberRegister, RegisteredMember, SettlementRules
 
 OFFICE = RegisteredMember(id="office", name="Geschäftsstelle", role=Role.OFFICE, key="U" + "A" * 55)
 
@@ -66,3 +67,42 @@ def test_only_public_user_keys_are_taken(key: str) -> None:
 def test_a_seat_is_one_of_the_sixteen() -> None:
     with pytest.raises(ValidationError):
         member("abc", "B", land="Preußen")
+
+
+def test_bodies_persons_and_rules_come_back_as_they_were_written() -> None:
+    rules = (SettlementRules(valid_from=dt.date(2026, 1, 1), netting="cycles", grace_days=5),)
+    register = bodies.embodied(builders.register("lrz")).model_copy(update={"rules": rules})
+    assert MemberRegister.model_validate_json(register.model_dump_json()) == register
+
+
+def test_persons_are_found_by_their_ids() -> None:
+    found = bodies.embodied(builders.register("lrz")).find("lrz")
+    assert found is not None
+    assert found.person("bela") == bodies.person("lrz", "bela")
+    assert found.person("carl") is None
+
+
+def test_two_persons_of_a_member_with_one_id() -> None:
+    twice = (bodies.person("abc", "anna"), bodies.person("abd", "anna"))
+    with pytest.raises(ValidationError, match="two persons of abc"):
+        MemberRegister(name="Verbund", members=(OFFICE, member("abc", "B", persons=twice)))
+
+
+@pytest.mark.parametrize("id_", ["office", "abc"])
+def test_a_persons_key_is_nobody_elses(id_: str) -> None:
+    anna = bodies.person("abc", "anna")
+    same = anna.model_copy(update={"id": "bela", "key": OFFICE.key if id_ == "office" else anna.key})
+    with pytest.raises(ValidationError, match="the key U"):
+        MemberRegister(name="Verbund", members=(OFFICE, member("abc", "B", persons=(anna, same))))
+
+
+def test_the_rules_of_a_day() -> None:
+    first = SettlementRules(valid_from=dt.date(2026, 1, 1), netting="bilateral")
+    second = SettlementRules(valid_from=dt.date(2026, 7, 1), grace_days=3)
+    register = MemberRegister(name="Verbund", members=(OFFICE,), rules=(first, second))
+    days = [dt.date(2025, 12, 31), dt.date(2026, 1, 1), dt.date(2026, 6, 30), dt.date(2026, 7, 1)]
+    assert [register.rules_on(day) for day in days] == [FOUNDING, first, first, second]
+    assert FOUNDING.grace_days == 0
+    for rules in ((second, first), (first, first)):
+        with pytest.raises(ValidationError, match="listed by day"):
+            MemberRegister(name="Verbund", members=(OFFICE,), rules=rules)

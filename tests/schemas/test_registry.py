@@ -123,12 +123,12 @@ def test_roles_do_what_the_table_says() -> None:
         assert found == {row.name for row in permissions.TABLE if row.role is role}
     assert permissions.sees_all(Role.OFFICE, "billing.statement.show")
     assert not permissions.sees_all(Role.MEMBER, "billing.statement.show")
-    assert not permissions.sees_all(Role.MEMBER, "billing.settlement.close")
+    assert not permissions.sees_all(Role.MEMBER, "billing.settlement.draft")
 
 
 def test_members_do_not_spread_costs_or_close_periods() -> None:
     names = {command.name for command in permissions.commands_of(Role.MEMBER)}
-    assert not names & {"billing.levy.charge", "billing.settlement.close"}
+    assert not names & {"billing.levy.charge", "billing.settlement.draft"}
 
 
 # -- reasons ---------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from allmende.servicekit import database, queries
 from allmende.servicekit.embedded.postgres import EmbeddedPostgres
 from allmende.servicekit.queries import REJECTED_HEADER, Caller
 from allmende.servicekit.testing import Sandbox
-from allmende.services.brokerage import store
 from allmende.services.brokerage.booking import Booking
+from allmende.services.brokerage.life import store
 
 LIST = "ask.brokerage.booking.list"
 

@@ -15,7 +15,8 @@ from allmende.schemas.brokerage import CancelBooking, RequestBooking, Side
 from allmende.schemas.catalog import Offering, OfferingPaused, OfferingPublished, OfferingResumed
 from allmende.schemas.contract import Contract
 from allmende.schemas.envelope import seal
-from allmende.services.brokerage import change, lifecycle
+from allmende.services.brokerage import lifecycle
+from allmende.services.brokerage.life import change
 
 from .clockwork import Process
 from .fate import Fate

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -14,7 +15,8 @@ from allmende.servicekit.inbox import Claimed
 from allmende.servicekit.loop import BatchLoop, Committed
 from allmende.servicekit.messages import Delivery, Incoming
 from allmende.servicekit.outbox import Letter
-from allmende.services.brokerage import store
+from allmende.services.brokerage.capacity import store as capacity_store
+from allmende.services.brokerage.life import store as life_store
 
 from .market import Setting
 
@@ -24,7 +26,7 @@ def _nothing_replaced() -> Iterator[None]:
     yield
 
 
-def _dawdling(function: str) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+def _dawdling(store: ModuleType, function: str) -> Callable[[], contextlib.AbstractContextManager[Any]]:
     """Leave time between reading and writing, so that others come between where nothing keeps them out."""
     read = getattr(store, function)
 
@@ -98,7 +100,7 @@ BUGS = (
         "capacity read without lock and check",
         frozenset({"R3"}),
         Setting(without=("lock of capacity", "check of capacity")),
-        _dawdling("load_capacity"),
+        _dawdling(capacity_store, "load_capacity"),
     ),
     Bug(
         "outbox not written",
@@ -120,12 +122,12 @@ BUGS = (
         "a waiting line served by two at once",
         frozenset({"R3", "R8"}),
         Setting(without=("lock of the lines", "lock of a line", "key of changes", "check of capacity")),
-        _dawdling("load_line"),
+        _dawdling(life_store, "load_line"),
     ),
     Bug(
         "bookings read without a lock",
         frozenset({"R3", "R8"}),
         Setting(without=("lock of bookings", "key of changes", "check of capacity")),
-        _dawdling("load_bookings"),
+        _dawdling(life_store, "load_bookings"),
     ),
 )

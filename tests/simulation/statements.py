@@ -13,7 +13,11 @@ from typing import Any
 from sqlalchemy import TextClause
 
 from allmende.servicekit import inbox, outbox
-from allmende.services.brokerage import store
+from allmende.services.brokerage.capacity import store as capacity
+from allmende.services.brokerage.life import store as life
+from allmende.services.brokerage.maintenance import store as maintenance
+from allmende.services.brokerage.parking import store as parking
+from allmende.services.brokerage.store import SLICE
 
 from .database import Key, Row, Transaction, violated
 
@@ -136,7 +140,7 @@ def _booking(key: Key, row: Row) -> tuple[Any, ...]:
     return (*key, *(row[name] for name in _BOOKING))
 
 
-@means(store._LOAD_BOOKINGS)
+@means(life._LOAD_BOOKINGS)
 async def _load_bookings(tx: Transaction, ids: Any) -> Rows:
     keys = sorted((id_,) for id_ in ids if tx.get("booking", id_) is not None)
     if "lock of bookings" in tx.database.without:
@@ -144,12 +148,12 @@ async def _load_bookings(tx: Transaction, ids: Any) -> Rows:
     return [_booking(*each) for each in await tx.locked("booking", keys, lambda _: True)]
 
 
-@means(store._LOAD_DUE)
+@means(life._LOAD_DUE)
 async def _load_due(tx: Transaction, now: dt.datetime) -> Rows:
     def is_due(row: Row) -> bool:
         return row["due_at"] is not None and row["due_at"] <= now
 
-    first = sorted((row["due_at"], key) for key, row in tx.rows("booking") if is_due(row))[: store.SLICE]
+    first = sorted((row["due_at"], key) for key, row in tx.rows("booking") if is_due(row))[:SLICE]
     found = []
     for key in sorted(key for _, key in first):
         if "lock of due bookings" in tx.database.without or tx.database.try_lock(tx, ("booking", key)):
@@ -167,26 +171,26 @@ def _line(row: Row) -> tuple[str, str, str]:
     return row["offering_id"], row["plan_id"], row["pool_id"]
 
 
-@means(store._LINES)
+@means(life._LINES)
 async def _lines(tx: Transaction) -> Rows:
     full = {key[:3] for key, row in tx.rows("capacity") if row["booked"] >= row["total"]}
     held = dict.fromkeys(_line(row) for _, row in tx.rows("booking") if _is_held(row))
     return [line for line in held if line not in full][:50]
 
 
-@means(store._LOAD_LINE)
+@means(life._LOAD_LINE)
 async def _load_line(tx: Transaction, offering: str, plan: str, pool: str) -> Rows:
     def waits(row: Row) -> bool:
         return _is_held(row) and _line(row) == (offering, plan, pool)
 
     numbered = sorted((row["joined"], key) for key, row in tx.rows("booking") if waits(row))
-    keys = [key for _, key in numbered][: store.SLICE]
+    keys = [key for _, key in numbered][:SLICE]
     if "lock of a line" in tx.database.without:
         return [_booking(key, row) for key in keys if (row := tx.get("booking", *key)) is not None]
     return [_booking(*each) for each in await tx.locked("booking", keys, waits)]
 
 
-@means(store._WAITING)
+@means(life._WAITING)
 async def _waiting(tx: Transaction, ids: Any) -> Rows:
     counted: dict[tuple[str, str, str], int] = {}
     for _, row in tx.rows("booking"):
@@ -195,7 +199,7 @@ async def _waiting(tx: Transaction, ids: Any) -> Rows:
     return [(*line, count) for line, count in counted.items()]
 
 
-@means(store._LOCK_LINES)
+@means(life._LOCK_LINES)
 async def _lock_lines(tx: Transaction) -> Rows:
     free = "lock of the lines" in tx.database.without
     return [(free or tx.database.try_lock(tx, ("advisory", ("waiting lines",))),)]
@@ -218,7 +222,7 @@ def _states(columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@means(store._SAVE_NEW)
+@means(life._SAVE_NEW)
 async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
     names = ("consumers", "providers", "offerings", "pools", "changes")
     parties = _columns(*(columns[name] for name in names))
@@ -241,7 +245,7 @@ async def _save_new(tx: Transaction, now: dt.datetime, **columns: Any) -> Rows:
     return []
 
 
-@means(store._SAVE_CHANGED)
+@means(life._SAVE_CHANGED)
 async def _save_changed(tx: Transaction, changes: Any, **columns: Any) -> Rows:
     for (id_, state), number in zip(_states(columns), changes, strict=True):
         await tx.lock("booking", (id_,))
@@ -252,7 +256,7 @@ async def _save_changed(tx: Transaction, changes: Any, **columns: Any) -> Rows:
     return []
 
 
-@means(store._SAVE_CHANGES)
+@means(life._SAVE_CHANGES)
 async def _save_changes(tx: Transaction, ids: Any, numbers: Any, data: Any) -> Rows:
     for id_, number, document in _columns(ids, numbers, data):
         is_new = await tx.insert("change", (id_, number), {"data": document})
@@ -261,7 +265,7 @@ async def _save_changes(tx: Transaction, ids: Any, numbers: Any, data: Any) -> R
     return []
 
 
-@means(store._SAVE_MESSAGES)
+@means(life._SAVE_MESSAGES)
 async def _save_messages(tx: Transaction, ids: Any, data: Any) -> Rows:
     for id_, document in _columns(ids, data):
         await tx.insert("message", (tx.database.number("message"),), {"booking_id": id_, "data": document})
@@ -271,7 +275,7 @@ async def _save_messages(tx: Transaction, ids: Any, data: Any) -> Rows:
 # -- offerings and capacity ---------------------------------------------------------------------
 
 
-@means(store._LOAD_OFFERINGS)
+@means(capacity._LOAD_OFFERINGS)
 async def _load_offerings(tx: Transaction, ids: Any) -> Rows:
     await _hold_offerings(tx, ids)
     found = [(id_, tx.get("offering", id_), tx.get("availability", id_)) for id_ in sorted(ids)]
@@ -282,27 +286,27 @@ async def _load_offerings(tx: Transaction, ids: Any) -> Rows:
     ]
 
 
-@means(store._HOLD_OFFERINGS)
+@means(capacity._HOLD_OFFERINGS)
 async def _hold_offerings(tx: Transaction, ids: Any) -> Rows:
     keys = [(id_,) for id_ in sorted(ids) if tx.get("offering", id_) is not None]
     await tx.locked("offering", keys, lambda _: True, "share")
     return []
 
 
-@means(store._LOCK_NAMES)
+@means(capacity._LOCK_NAMES)
 async def _lock_names(tx: Transaction, ids: Any) -> Rows:
     for id_ in sorted(ids):
         await tx.lock("advisory", ("offering", id_))
     return []
 
 
-@means(store._LOCK_OFFERINGS)
+@means(capacity._LOCK_OFFERINGS)
 async def _lock_offerings(tx: Transaction, ids: Any) -> Rows:
     keys = [(id_,) for id_ in sorted(ids) if tx.get("offering", id_) is not None]
     return [(*key, row["document"]) for key, row in await tx.locked("offering", keys, lambda _: True)]
 
 
-@means(store._LOAD_CAPACITY)
+@means(capacity._LOAD_CAPACITY)
 async def _load_capacity(tx: Transaction, offerings: Any, plans: Any, pools: Any) -> Rows:
     lines = set(_columns(offerings, plans, pools))
     keys = sorted(key for key, _ in tx.rows("capacity") if key[:3] in lines)
@@ -318,7 +322,7 @@ def _check_capacity(tx: Transaction, row: Row) -> None:
         raise violated("capacity_check", "23514")
 
 
-@means(store._TAKE_CAPACITY)
+@means(capacity._TAKE_CAPACITY)
 async def _take_capacity(
     tx: Transaction, offerings: Any, plans: Any, pools: Any, quantities: Any, amounts: Any
 ) -> Rows:
@@ -334,7 +338,7 @@ async def _take_capacity(
     return []
 
 
-@means(store._SAVE_OFFERINGS)
+@means(capacity._SAVE_OFFERINGS)
 async def _save_offerings(tx: Transaction, ids: Any, revisions: Any, documents: Any) -> Rows:
     saved = []
     for id_, revision, document in sorted(_columns(ids, revisions, documents)):
@@ -346,7 +350,7 @@ async def _save_offerings(tx: Transaction, ids: Any, revisions: Any, documents: 
     return saved
 
 
-@means(store._DROP_CAPACITY)
+@means(capacity._DROP_CAPACITY)
 async def _drop_capacity(
     tx: Transaction, ids: Any, offerings: Any, plans: Any, pools: Any, quantities: Any
 ) -> Rows:
@@ -358,7 +362,7 @@ async def _drop_capacity(
     return []
 
 
-@means(store._SAVE_CAPACITY)
+@means(capacity._SAVE_CAPACITY)
 async def _save_capacity(
     tx: Transaction, offerings: Any, plans: Any, pools: Any, quantities: Any, totals: Any
 ) -> Rows:
@@ -370,7 +374,7 @@ async def _save_capacity(
     return []
 
 
-@means(store._COUNT_BOOKED)
+@means(capacity._COUNT_BOOKED)
 async def _count_booked(tx: Transaction, offerings: Any, plans: Any, pools: Any, quantities: Any) -> Rows:
     for key in _columns(offerings, plans, pools, quantities):
         offering, name = key[0], "/".join(key[1:])
@@ -387,7 +391,7 @@ async def _count_booked(tx: Transaction, offerings: Any, plans: Any, pools: Any,
     return []
 
 
-@means(store._SAVE_AVAILABILITY)
+@means(capacity._SAVE_AVAILABILITY)
 async def _save_availability(tx: Transaction, ids: Any, positions: Any, states: Any) -> Rows:
     for id_, position, state in sorted(_columns(ids, positions, states)):
         await tx.lock("availability", (id_,))
@@ -402,7 +406,7 @@ async def _save_availability(tx: Transaction, ids: Any, positions: Any, states: 
 _PARKED = ("awaited", "traceparent", "data", "until", "number")
 
 
-@means(store._PARK)
+@means(parking._PARK)
 async def _park(tx: Transaction, until: dt.datetime, **columns: Any) -> Rows:
     names = ("ids", "senders", "messages", "awaited", "traceparents", "data")
     for id_, sender, message, awaited, trace, data in _columns(*(columns[name] for name in names)):
@@ -413,7 +417,7 @@ async def _park(tx: Transaction, until: dt.datetime, **columns: Any) -> Rows:
 
 
 async def _take_parked(tx: Transaction, keys: list[Key]) -> Rows:
-    taken = await tx.locked("parked", keys[: store.SLICE], lambda _: True)
+    taken = await tx.locked("parked", keys[:SLICE], lambda _: True)
     for key, _ in taken:
         tx.put("parked", key, None)
     return [(*key, *(row[name] for name in _PARKED)) for key, row in taken]
@@ -425,14 +429,14 @@ def _in_turn(tx: Transaction, condition: Callable[[Row], bool]) -> list[Key]:
     ]
 
 
-@means(store._UNPARK)
+@means(parking._UNPARK)
 async def _unpark(tx: Transaction, ids: Any) -> Rows:
     return await _take_parked(
         tx, _in_turn(tx, lambda row: row["awaited"] in ids and tx.get("offering", row["awaited"]) is not None)
     )
 
 
-@means(store._UNPARK_KNOWN)
+@means(parking._UNPARK_KNOWN)
 async def _unpark_known(tx: Transaction) -> Rows:
     def is_known(row: Row) -> bool:
         return any(tx.get(table, row["awaited"]) is not None for table in ("offering", "booking"))
@@ -440,13 +444,13 @@ async def _unpark_known(tx: Transaction) -> Rows:
     return await _take_parked(tx, _in_turn(tx, is_known))
 
 
-@means(store._OVERDUE)
+@means(parking._OVERDUE)
 async def _overdue(tx: Transaction, now: dt.datetime) -> Rows:
     late = _in_turn(tx, lambda row: bool(row["until"] <= now))
     return await _take_parked(tx, [key for key in late if tx.database.try_lock(tx, ("parked", key))])
 
 
-@means(store._NOTICES_DUE)
+@means(maintenance._NOTICES_DUE)
 async def _notices_due(tx: Transaction, now: dt.datetime) -> Rows:
     del tx, now
     return []  # nobody in the simulated market announces maintenance

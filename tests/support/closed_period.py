@@ -8,9 +8,10 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import create_async_engine
 from support.builders import component, key, offering, plan, tariff
 from support.fixtures import Connect, NewMarket
+from support.issuing import issue
 
 from allmende.client import cli
-from allmende.schemas.billing import LevyCharged, SettlementClosed, UsageRecord, UsageRecorded
+from allmende.schemas.billing import LevyCharged, UsageRecord, UsageRecorded
 from allmende.schemas.brokerage import BookingConfirmed
 from allmende.schemas.catalog import OfferingPublished
 from allmende.schemas.journal import JournalEntry
@@ -55,7 +56,7 @@ async def settled(sandbox: NewMarket, member: Connect) -> Sandbox:
         assert told.accepted == len(CONSUMERS)
         by = key(dict.fromkeys((*CONSUMERS, "lrz"), 1), effective_from=dt.date(2005, 1, 1))
         assert isinstance(await office.charge_levy(period, "Geschäftsstelle", 100_001, by), LevyCharged)
-        assert isinstance(await office.close_settlement(period), SettlementClosed)
+        await issue(market, office, period)
     await reverse_one(market)
     return market
 

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
-from support import booking_examples, pool_examples
+from support import booking_examples, pool_examples, settlement_examples
 
 from allmende.schemas import chain, permissions, registry
 from allmende.schemas.attachments import (
@@ -27,7 +27,6 @@ from allmende.schemas.billing import (
     Clarification,
     Clarifications,
     ClarificationSettled,
-    CloseSettlement,
     LevyCharged,
     LevyShare,
     ListClarifications,
@@ -520,11 +519,17 @@ _REASONS: dict[str, tuple[str, Rejected]] = {
         "billing.levy.charge",
         rejected("key_not_effective", "data.key", key="inhabitants-north", day="2027-01-01"),
     ),
-    "billing.settlement.rejected": (
-        "billing.settlement.close",
-        rejected("period_not_over", period="2026-04"),
-    ),
+    **settlement_examples.REASONS,
 }
+
+_settling = settlement_examples.Examples(
+    settlement=settlement(),
+    line=charge_line(),
+    booking=booking(),
+    record=usage_record(),
+    levy_id=LEVY_ID,
+    statement_id=STATEMENT_ID,
+)
 
 _PAYLOADS: dict[str, Callable[[], Contract]] = {
     "catalog.offering.draft": lambda: DraftOffering(offering=draft()),
@@ -631,10 +636,10 @@ _PAYLOADS: dict[str, Callable[[], Contract]] = {
         key=allocation_key(),
     ),
     "billing.levy.charged": _levy_charged,
-    "billing.settlement.close": lambda: CloseSettlement(period=PERIOD),
     "billing.settlement.closed": settlement,
     "billing.statement.issued": statement,
     **pool_examples.payloads(allocation_key()),
+    **_settling.payloads(),
 }
 
 _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
@@ -787,6 +792,7 @@ _QUERIES: dict[str, tuple[Callable[[], Contract], Callable[[], Contract]]] = {
         lambda: chain.verify([journal_entry()], head=journal_entry().hash),
     ),
     **pool_examples.queries(allocation_key()),
+    **_settling.queries(),
 }
 
 
@@ -798,7 +804,7 @@ def payload(name: str) -> Contract:
         return rejection
     if name.startswith("brokerage."):
         return booking_examples.payloads(booking())[name]
-    return _PAYLOADS[name]()
+    return settlement_examples.signed(_PAYLOADS[name](), sender(name).removeprefix("/members/"), BOOKING_ID)
 
 
 def query_request(name: str) -> Contract:
@@ -827,7 +833,9 @@ def sender(name: str) -> str:
         Role.MEMBER
     ):
         return f"/members/{OFFICE}"
-    by_consumer = message.service == "brokerage" and name not in booking_examples.BY_PROVIDER
+    by_consumer = name in settlement_examples.BY_PAYER or (
+        message.service == "brokerage" and name not in booking_examples.BY_PROVIDER
+    )
     return f"/members/{CONSUMER if by_consumer else PROVIDER}"
 
 

@@ -14,8 +14,12 @@ from allmende.client.correspondence import CorrespondenceRoom
 from allmende.client.ledger import LedgerRoom
 from allmende.client.market import Received, Unanswered
 from allmende.client.offerings import media_type_of
+from allmende.client.payments import PaymentRoom
 from allmende.client.pools import PoolRoom
+from allmende.client.reports import ReportRoom
+from allmende.client.review import ReviewRoom
 from allmende.client.room import M
+from allmende.client.settlement import SettlementRoom
 from allmende.client.usage import UsageRoom
 from allmende.schemas import registry
 from allmende.schemas.billing import (
@@ -45,12 +49,21 @@ def refused(code: str, **parameters: object) -> Rejection:
     return rejected(code, **parameters).as_rejection("x")
 
 
-class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoom):
+class FakeMarket(
+    BookingRoom,
+    CorrespondenceRoom,
+    LedgerRoom,
+    UsageRoom,
+    PoolRoom,
+    SettlementRoom,
+    ReviewRoom,
+    PaymentRoom,
+    ReportRoom,
+):
     """Answers at once, with what a test put in; what is sent about bookings is kept in `commands`."""
 
-    member = "weser-it"
-
     def __init__(self) -> None:
+        self.member = "weser-it"
         self.unreachable: Unanswered | None = None
         self.listed: list[OfferingSummary] = []
         self.outcome: Contract | Exception | None = None
@@ -66,6 +79,8 @@ class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoo
 
     def connect(self, url: str, **options: Any) -> Self:
         self.connected_as = {"url": url, **options}
+        self.member = options["member"]
+        self.signer = options.get("person")
         return self
 
     @property
@@ -165,7 +180,7 @@ class FakeMarket(BookingRoom, CorrespondenceRoom, LedgerRoom, UsageRoom, PoolRoo
     async def settlements(self) -> tuple[SettlementClosed, ...]:
         return (examples.settlement(),)
 
-    async def statement(self, period: str, member: str | None = None) -> Contract:
+    async def statement(self, period: str, member: str | None = None) -> Any:
         self.sent.append((period, member))
         lines = (examples.charge_line(),)
         return self._answer(Statement(statement=examples.statement(), lines=lines, next_after=None))

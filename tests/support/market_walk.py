@@ -15,12 +15,16 @@ from allmende.schemas.catalog import Offering
 from allmende.schemas.conditions import Conditions, Pool
 from allmende.schemas.contract import Contract, read
 from allmende.schemas.rejections import Rejected
-from allmende.services.brokerage import booking as rules
-from allmende.services.brokerage import change, deadline, lifecycle
-from allmende.services.brokerage.booking import Booking, CapacityKey, Consumer, Listed
-from allmende.services.brokerage.change import Moved, Surroundings
+from allmende.services.brokerage import lifecycle
+from allmende.services.brokerage.booking import Booking, LineKey
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.capacity.reservation import CapacityKey
+from allmende.services.brokerage.life import change, deadline
+from allmende.services.brokerage.life import request as requests
+from allmende.services.brokerage.life.move import Moved, Surroundings, told_of
+from allmende.services.brokerage.life.request import Consumer
+from allmende.services.brokerage.life.working_set import WorkingSet
 from allmende.services.brokerage.lifecycle import Phase
-from allmende.services.brokerage.working_set import WorkingSet
 
 CONSUMERS = ("desy", "kit", "gsi")
 PLANS: dict[str, Conditions] = {
@@ -87,7 +91,7 @@ class Walk:
         id_ = uid(self._next)
         self._next += 1
         request = contracts.RequestBooking(offering_id="lrz/vm", **asked)
-        booked = rules.request(
+        booked = requests.request(
             request,
             id_,
             Consumer(member),
@@ -103,7 +107,7 @@ class Walk:
         assert isinstance(booked, Booking)
         self.books.create(booked)
         place = self.books.waiting[booked.line] if booked.state == "held" else None
-        self._told([rules.told_of(booked, self.now, place)])
+        self._told([told_of(booked, self.now, place)])
         self.steps.append(("request", "consumer", None, booked.phase))
         self.check()
         return booked
@@ -142,7 +146,7 @@ class Walk:
         for line in {each.line for each in self.books.bookings.values() if each.state == "held"}:
             self._serve(line)
 
-    def _serve(self, line: rules.LineKey) -> None:
+    def _serve(self, line: LineKey) -> None:
         waiting = [b for b in self.books.bookings.values() if b.state == "held" and b.line == line]
         offered = deadline.offer_in_line(waiting, self.books.free, self.total, self.now)
         served = [moved.booking.id for moved in offered]

@@ -49,7 +49,7 @@ def close(
         run,
         lines,
         (),
-        statements.obligations_of(numbered(invoices, {}), known, period),
+        statements.obligations_of(numbered(invoices, {}), known, period, final=True),
         statements.Parties(members, clearing_house),
         usage_records=usage_records,
         approved_by="bela",

@@ -10,13 +10,17 @@ from allmende.schemas.register import MemberRegister
 
 
 def booked(lines: Sequence[ChargeLine], register: MemberRegister) -> list[ChargeLine]:
-    """Name the budget item of each line: the first of its payer that fits, or none."""
+    """Name the budget item of each line: the first of its payer that fits, or none.
+
+    What takes a line back or credits it keeps the item that it brings along, where that line was booked.
+    """
     items = _Items(register)
     found = []
     for line in lines:
         item = items.of(line)
         label = item[0] if item is not None else None
-        if line.budget_item != label:
+        keeps = line.cause in {"reversal", "credit"} and line.budget_item is not None
+        if line.budget_item != label and not keeps:
             line = unchecked(ChargeLine, {**line.__dict__, "budget_item": label})  # noqa: PLW2901
         found.append(line)
     return found

@@ -2,6 +2,7 @@
 
 All that a payee charges a payer in a run is one document, but levies stand apart from charges, and what is
 not subject to VAT stands apart from what is: one invoice must not mix them (EN 16931, BR-O-11 to BR-O-14).
+What the payee has not decided on is a document of its own, so that no reason is claimed for it.
 """
 
 import datetime as dt
@@ -61,8 +62,8 @@ def invoices_of(  # noqa: PLR0913 - what a run consists of
             (settlement_id, period, issued_on, issued_on + dt.timedelta(days=rules.payment_days)),
             list(group),
             (
-                _party(issuer, members.get(issuer), issued_on),
-                _party(recipient, members.get(recipient), issued_on),
+                party(issuer, members.get(issuer), issued_on),
+                party(recipient, members.get(recipient), issued_on),
             ),
             known,
         )
@@ -70,12 +71,13 @@ def invoices_of(  # noqa: PLR0913 - what a run consists of
     ]
 
 
-def _group(line: ChargeLine) -> tuple[str, str, str, bool]:
-    return line.payee, line.payer, line.kind, line.tax is None or line.tax.category == "O"
+def _group(line: ChargeLine) -> tuple[str, str, str, str]:
+    treatment = "undecided" if line.tax is None else "O" if line.tax.category == "O" else "VAT"
+    return line.payee, line.payer, line.kind, treatment
 
 
-def _party(member_id: str, member: RegisteredMember | None, day: dt.date) -> InvoiceParty:
-    """Keep of a body what a document shows, and not what it plans to spend."""
+def party(member_id: str, member: RegisteredMember | None, day: dt.date) -> InvoiceParty:
+    """Describe a side of a document: of its body what that shows, and not what it plans to spend."""
     body = member.body if member is not None else None
     return InvoiceParty(
         member=member_id,
@@ -93,13 +95,13 @@ def _invoice(
 ) -> Invoice:
     settlement_id, period, issued_on, due_on = about
     issuer, recipient = parties
-    issuer_id, recipient_id, kind_of_lines, not_taxable = _group(lines[0])
+    issuer_id, recipient_id, kind_of_lines, treatment = _group(lines[0])
     used = {line.tax for line in lines if line.tax is not None}
     treatments = {tax: known[issuer_id, tax] for tax in used if (issuer_id, tax) in known}
     subtotals = _subtotals(lines, treatments)
     net, tax = sum(each.net_cents for each in subtotals), sum(each.tax_cents for each in subtotals)
     kind: InvoiceKind = "notice" if kind_of_lines == "levy" else "credit_note" if net + tax < 0 else "invoice"
-    name = f"{kind_of_lines}/{issuer_id}/{recipient_id}/{'O' if not_taxable else 'VAT'}"
+    name = f"{kind_of_lines}/{issuer_id}/{recipient_id}/{treatment}"
     number = number_of(issuer_id, kind, issued_on.year, 0)
     head = unchecked(
         InvoiceHead,

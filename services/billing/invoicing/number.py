@@ -1,5 +1,6 @@
 """Numbers of documents, the references by which they are paid, and how long they are kept."""
 
+import base64
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
@@ -32,15 +33,12 @@ def number_of(issuer: str, kind: InvoiceKind, year: int, place: int) -> str:
 def reference_of(number: str) -> str:
     """Derive the creditor reference of a document (ISO 11649): `RF`, check digits and 21 characters.
 
-    They are ten of a hash of the issuer, whose name may be longer, then letter, year and number.
+    They are ten of a hash of the issuer, whose name may be longer, then letter, year and number. Two of 2,000
+    issuers share theirs with a probability of one to 500 million.
     """
     issuer, letter, year, place = number.split("/")
-    digest = int.from_bytes(hashlib.sha256(issuer.encode()).digest())
-    characters = []
-    for _ in range(10):
-        digest, digit = divmod(digest, 36)
-        characters.append("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit])
-    body = f"{''.join(characters)}{letter}{year}{place}"
+    digest = base64.b32encode(hashlib.sha256(issuer.encode()).digest()).decode()
+    body = f"{digest[:10]}{letter}{year}{place}"
     remainder = int("".join(str(int(character, 36)) for character in f"{body}RF00")) % 97
     return f"RF{98 - remainder:02d}{body}"
 

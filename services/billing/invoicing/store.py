@@ -6,20 +6,23 @@ wait for each other and never lock in a ring, and what is rolled back leaves no 
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine, LineTax
-from allmende.schemas.invoices import Invoice
+from allmende.schemas.invoices import Invoice, InvoiceHead
 from allmende.schemas.register import MemberRegister
+from allmende.schemas.rejections import Rejected
 from allmende.schemas.settlements import TaxTreatment
 
 from ..period import day_of
 from .invoice import invoices_of, numbered, series_of
 from .number import Series
+from .reissue import refuse_reissue
+from .reissue import reissue as reissued
 from .tax import Treatments, treatments_in
 
 _OPEN_SERIES = text("""
@@ -62,11 +65,16 @@ _SAVE_INVOICES = text("""
 """)
 
 _SAVE_LINES = text("""
-    insert into invoice_line (invoice_id, position, settlement_id, line, net_cents, document)
-    select u.invoice_id, u.position, u.settlement_id, u.line, u.net_cents, u.document::json
+    insert into invoice_line (invoice_id, position, settlement_id, line, net_cents, category, rate_percent,
+                              rule, service_year, budget_item, document)
+    select u.invoice_id, u.position, u.settlement_id, u.line, u.net_cents, u.category, u.rate_percent,
+           u.rule, u.service_year, u.budget_item, u.document::json
     from unnest(cast(:invoices as uuid[]), cast(:positions as int[]), cast(:settlements as uuid[]),
-                cast(:lines as int[]), cast(:amounts as bigint[]), cast(:documents as text[]))
-         u (invoice_id, position, settlement_id, line, net_cents, document)
+                cast(:lines as int[]), cast(:amounts as bigint[]), cast(:categories as text[]),
+                cast(:rates as numeric[]), cast(:rules as text[]), cast(:years as int[]),
+                cast(:budget_items as text[]), cast(:documents as text[]))
+         u (invoice_id, position, settlement_id, line, net_cents, category, rate_percent, rule, service_year,
+            budget_item, document)
 """)
 
 _INVOICES = """
@@ -92,11 +100,21 @@ _TREATMENTS = text("""
     order by i.issuer, t->>'rule', t->>'category', t->>'rate_percent', i.issued_on desc, i.number desc
 """)
 
+_HEADS = text("""
+    select head::text from invoice
+    where (cast(:period as text) is null or period = :period)
+      and (cast(:member as text) is null or issuer = :member or recipient = :member)
+      and number > :after
+    order by number limit :limit
+""")
+
+_IS_REISSUED = text("select exists (select from invoice where preceding = :number)")
+
 _SPENT = text("""
-    select i.recipient, l.document->>'budget_item', sum(l.net_cents)::bigint
+    select i.recipient, l.budget_item, sum(l.net_cents)::bigint
     from invoice i join invoice_line l using (invoice_id)
     where i.recipient = any(cast(:members as text[])) and i.period between :first and :last
-      and l.document->>'budget_item' is not null
+      and l.budget_item is not null
     group by 1, 2
 """)
 
@@ -121,7 +139,8 @@ async def issue(  # noqa: PLR0913 - what a run consists of
         now: the moment of issue, whose day in Europe/Berlin stands on the documents.
     """
     day = day_of(now)
-    earlier = await _treatments(tx, lines, register)
+    taxes = {(line.payee, line.tax) for line in lines if line.tax is not None}
+    earlier = await _treatments_told(tx, taxes - treatments_in(register).keys())
     rules = register.rules_on(day)
     return await save(tx, invoices_of(settlement_id, period, lines, register, rules, day, earlier))
 
@@ -148,10 +167,34 @@ async def save(tx: AsyncConnection, invoices: Sequence[Invoice]) -> tuple[Invoic
             "settlements": [head.settlement_id for head, _ in lines],
             "lines": [line.line for _, line in lines],
             "amounts": [line.net_cents for _, line in lines],
+            "categories": [line.category for _, line in lines],
+            "rates": [line.rate_percent for _, line in lines],
+            "rules": [line.rule for _, line in lines],
+            "years": [line.service_to.year for _, line in lines],
+            "budget_items": [line.budget_item for _, line in lines],
             "documents": [line.model_dump_json() for _, line in lines],
         },
     )
     return final
+
+
+async def reissue(
+    tx: AsyncConnection, invoice: Invoice, *, register: MemberRegister, reason: str, now: dt.datetime
+) -> tuple[Invoice, Invoice] | Rejected:
+    """Take a document back and issue it again, once; nothing is posted, since amounts stay.
+
+    Returns:
+        The document that takes it back and the replacement, numbered and saved.
+
+    Raises:
+        IntegrityError: another transaction has just issued it again; repeated, this one refuses.
+    """
+    found = (await tx.execute(_IS_REISSUED, {"number": invoice.head.number})).scalar_one()
+    refusal = refuse_reissue(invoice, reissued=found)
+    if refusal is not None:
+        return refusal
+    taken_back, replacement = await save(tx, reissued(invoice, register, reason, day_of(now)))
+    return taken_back, replacement
 
 
 async def _lock_series(tx: AsyncConnection, used: Sequence[tuple[Series, int]]) -> dict[Series, int]:
@@ -167,20 +210,15 @@ async def _lock_series(tx: AsyncConnection, used: Sequence[tuple[Series, int]]) 
     return last
 
 
-async def _treatments(
-    tx: AsyncConnection, lines: Iterable[ChargeLine], register: MemberRegister
-) -> Treatments:
-    """Find what issued documents say of treatments that lines name and the register no longer has."""
-    known = treatments_in(register)
-    named = {(line.payee, line.tax) for line in lines if line.tax is not None}
-    missing = named - known.keys()
-    if not missing:
+async def _treatments_told(connection: AsyncConnection, named: Collection[tuple[str, LineTax]]) -> Treatments:
+    """Find what documents say of treatments, which lines name by issuer and rule."""
+    if not named:
         return {}
-    rows = await tx.execute(
+    rows = await connection.execute(
         _TREATMENTS,
         {
-            "issuers": sorted({issuer for issuer, _ in missing}),
-            "rules": sorted({tax.rule for _, tax in missing}),
+            "issuers": sorted({issuer for issuer, _ in named}),
+            "rules": sorted({tax.rule for _, tax in named}),
         },
     )
     found = {}
@@ -206,6 +244,15 @@ async def spent_in(tx: AsyncConnection, year: int, register: MemberRegister) -> 
         return {}
     asked = {"members": members, "first": f"{year}-01", "last": f"{year}-12"}
     return {(member, label): cents for member, label, cents in await tx.execute(_SPENT, asked)}
+
+
+async def heads(
+    connection: AsyncConnection, *, period: str | None, member: str | None, after: str, limit: int
+) -> list[InvoiceHead]:
+    """Read documents without their lines, in the order of their numbers."""
+    asked = {"period": period, "member": member, "after": after, "limit": limit}
+    rows = await connection.execute(_HEADS, asked)
+    return [InvoiceHead.model_validate_json(row[0]) for row in rows]
 
 
 async def named(connection: AsyncConnection, numbers: Iterable[str]) -> dict[str, Invoice]:

@@ -107,6 +107,8 @@ class Entry:
         reference: what it posts, `<period>/<kind>/<payer>/<payee>`.
         reverses: the id of the entry that it takes back, for
         reason: this reason.
+        entry_id: where neither a closing nor a reversal makes it; derived from what does, so that it is
+            posted once.
     """
 
     date: dt.date
@@ -116,6 +118,7 @@ class Entry:
     postings: tuple[Posting, ...]
     reverses: str | None = None
     reason: str | None = None
+    entry_id: str | None = None
 
     @property
     def bodies(self) -> list[str]:
@@ -264,8 +267,8 @@ def post(
     Args:
         books: what is known of the ledger, of everything that the entries touch.
         entries: in the order in which they are written.
-        settlement_id: the closing that posts them; only reversals do without. It posts once, since the
-            entries' ids come from it.
+        settlement_id: the closing that posts them; only reversals and entries with an id do without. It
+            posts once, since the entries' ids come from it.
         now: when they are written.
     """
     numbers, gone = dict(books.numbers), set(books.reversed)
@@ -310,6 +313,8 @@ def _id_of(entry: Entry, settlement_id: str | None, place: int) -> str:
     """Derive an id: a settlement posts once, and an entry is reversed once, whoever asks how often."""
     if entry.reverses is not None:
         return str(uuid.uuid5(uuid.UUID(entry.reverses), "reversal"))
+    if entry.entry_id is not None:
+        return entry.entry_id
     if settlement_id is None:
         raise ValueError(f"{entry.narration!r} is posted by no settlement")
     return str(uuid.uuid5(uuid.UUID(settlement_id), f"entry {place}"))

@@ -125,6 +125,18 @@ async def save(
     return posted
 
 
+async def append(tx: AsyncConnection, entries: Sequence[Entry], now: dt.datetime) -> tuple[JournalEntry, ...]:
+    """Post entries that bring their ids with them, in periods that are open.
+
+    Raises:
+        ValueError: the rules refuse an entry; whoever made it made it wrongly.
+    """
+    posted = await _post(tx, None, entries, now)
+    if isinstance(posted, Rejected):
+        raise ValueError(f"{posted.code}: {posted.sentences[1]}")  # noqa: TRY004 - a refusal is a value
+    return posted
+
+
 async def reverse(  # noqa: PLR0913 - what a reversal says
     tx: AsyncConnection,
     entry_id: str,

@@ -27,10 +27,12 @@ from .. import store as billing_store
 from ..invoicing import budget, tax
 from ..invoicing import store as invoicing_store
 from ..invoicing.invoice import invoices_of
+from ..payments import store as payments_store
 from ..period import day_of, last_day_of
 from ..persons import acting
 from ..pools import store as pools_store
 from ..rating import store as rating_store
+from ..review import store as review_store
 from ..usage.handlers import Recording
 from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
@@ -107,6 +109,8 @@ class Settling:
             *used.lines,
             *flat,
             *await pools_store.lines_of(tx, period),
+            *await review_store.lines_of(tx, period),
+            *await payments_store.lines_of(tx, period),
             *(line for each in levies for line in levy.lines_of(each, self._parties.clearing_house)),
         ]
         lines, carried = _numbered(fresh, await runs.to_carry(tx))
@@ -161,13 +165,15 @@ class Settling:
         spent = await invoicing_store.spent_in(tx, int(period[:4]), self._register)
         rule = self._register.rules_on(last_day_of(period)).jump
         previous = await runs.previous(tx, period) if rule is not None else {}
+        # What sums to zero needs nobody's decision.
         settled = {*back, *back.values()}
+        over = budget.overruns(booked, spent, self._register)
         found = run_alerts.of_lines(
             booked,
             carried={place: each for place, each in again.items() if place not in settled},
-            undecided=undecided,
-            overruns=budget.overruns(booked, spent, self._register),
-            unusual=run_alerts.jumps(booked, previous, rule, without=again),
+            undecided=[place for place in undecided if place not in settled],
+            overruns=[each for each in over if each[0] not in settled],
+            unusual=run_alerts.jumps(booked, previous, rule, without={*again, *settled}),
         )
         return booked, found
 
@@ -249,7 +255,7 @@ class Settling:
             found,
             lines,
             held,
-            statements.obligations_of(invoices, self._register, found.period),
+            statements.obligations_of(invoices, self._register, found.period, final=True),
             self._parties,
             usage_records=await runs.usage_records(tx, found.settlement_id),
             approved_by=person.id,

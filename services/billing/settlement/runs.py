@@ -12,6 +12,7 @@ from allmende.schemas.settlements import Decision, RunAlert, SettlementDrafted
 
 from .run import Run
 from .run_alerts import Carried, Group
+from .store import HELD
 
 # One step of any run at a time, and nobody who only reads is kept waiting.
 _SERIALIZE = text("lock table settlement in share row exclusive mode")
@@ -22,10 +23,6 @@ _COLUMNS = """settlement_id::text, period, state, revision, closed_at as drafted
 _RUN = text(f"select {_COLUMNS} from settlement where period = :period")
 
 _OPEN = text("select period from settlement where state <> 'issued'")
-
-# A line stays out until all of its alerts are released.
-HELD = """exists (select from run_alert a where a.settlement_id = l.settlement_id and a.line = l.line
-                  and a.decision is distinct from 'released')"""
 
 _LINES = text(f"""
     select l.document::text, {HELD} from charge_line l where l.settlement_id = :id order by l.line

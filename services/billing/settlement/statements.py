@@ -68,13 +68,16 @@ def in_order(lines: Iterable[ChargeLine]) -> list[int]:
     return sorted(range(len(found)), key=key)
 
 
-def obligations_of(invoices: Iterable[Invoice], register: MemberRegister, period: str) -> list[Obligation]:
+def obligations_of(
+    invoices: Iterable[Invoice], register: MemberRegister, period: str, *, final: bool = False
+) -> list[Obligation]:
     """Find what everybody owes: each document is one obligation.
 
     Args:
-        invoices: of a run; before it is issued their numbers stand for nothing.
+        invoices: of a run.
         register: tells who deducts input tax.
         period: of the run.
+        final: whether the run is issued; before that the documents have neither number nor due day.
     """
     deducting = _deducting(register, period)
     return [
@@ -86,8 +89,8 @@ def obligations_of(invoices: Iterable[Invoice], register: MemberRegister, period
             lines=head.lines,
             tax_cents=head.tax_cents,
             deducts_tax=head.recipient in deducting,
-            number=head.number,
-            due_on=head.due_on,
+            number=head.number if final else None,
+            due_on=head.due_on if final else None,
         )
         for head in (invoice.head for invoice in invoices)
     ]
@@ -198,8 +201,9 @@ def issue(  # noqa: PLR0913 - what a run consists of
         closed_at=now,
     )
     sides = _sides(obligations)
+    about = (run.settlement_id, run.period, parties.clearing_house, now)
     statements = tuple(
-        statement_of(settlement, number, position.party, *sides.get(position.party, ((), ())))
+        _statement(about, number, position.party, *sides.get(position.party, ((), ())))
         for number, position in enumerate(positions, 1)
     )
     return Issued(settlement, statements, tuple(entries_of(run.period, obligations)))
@@ -217,30 +221,45 @@ def _sides(
     return found
 
 
-def statement_of(
-    settlement: SettlementClosed,
+def as_drafted(  # noqa: PLR0913 - what a statement tells
+    settlement_id: str,
+    period: str,
+    member: str,
+    obligations: Iterable[Obligation],
+    *,
+    number: int,
+    clearing_house: str,
+    drafted_at: dt.datetime,
+) -> StatementIssued:
+    """State one member's side of a run as it would be issued now."""
+    about = (settlement_id, period, clearing_house, drafted_at)
+    return _statement(about, number, member, *_sides(obligations).get(member, ((), ())))
+
+
+def _statement(
+    about: tuple[str, str, str, dt.datetime],
     number: int,
     member: str,
     payable: Iterable[StatementItem],
     receivable: Iterable[StatementItem],
 ) -> StatementIssued:
-    """State one member's side of a run."""
+    settlement_id, period, clearing_house, issued_at = about
     payable, receivable = tuple(payable), tuple(receivable)
     owing = sum(item.amount_cents + item.tax_cents for item in payable)
     owed = sum(item.amount_cents + item.tax_cents for item in receivable)
     return StatementIssued(
-        statement_id=str(uuid.uuid5(uuid.UUID(settlement.settlement_id), member)),
-        settlement_id=settlement.settlement_id,
-        number=f"{settlement.period}-{number:04d}",
-        period=settlement.period,
+        statement_id=str(uuid.uuid5(uuid.UUID(settlement_id), member)),
+        settlement_id=settlement_id,
+        number=f"{period}-{number:04d}",
+        period=period,
         member=member,
         payable=payable,
         receivable=receivable,
         payable_cents=owing,
         receivable_cents=owed,
         net_cents=owed - owing,
-        clearing_house=settlement.clearing_house,
-        issued_at=settlement.closed_at,
+        clearing_house=clearing_house,
+        issued_at=issued_at,
     )
 
 

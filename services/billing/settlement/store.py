@@ -97,16 +97,22 @@ _FLAT_FOR = text("""
 """)
 
 _SETTLEMENTS = text("""
-    select document::text from settlement where state = 'issued' order by period desc limit :limit
+    select document::text from settlement
+    where state = 'issued' and (cast(:after as text) is null or period < :after)
+    order by period desc limit :limit
 """)
 
 _STATEMENT = text("select document::text from statement where period = :period and member = :member")
 
+# A line stays out until all of its alerts are released.
+HELD = """exists (select from run_alert a where a.settlement_id = l.settlement_id and a.line = l.line
+                  and a.decision is distinct from 'released')"""
+
 # The clearing house's own statement covers what it receives itself; members' lines are theirs.
-_LINES = text("""
-    select l.document::text from charge_line l join settlement s using (settlement_id)
+_LINES = text(f"""
+    select l.document::text, {HELD} from charge_line l join settlement s using (settlement_id)
     where s.period = :period and (l.payer = :member or l.payee = :member) and l.line > :after
-    order by l.line limit :limit
+    order by l.line limit cast(:limit as bigint)
 """)
 
 _SAVE_LEVY = text("""
@@ -115,9 +121,13 @@ _SAVE_LEVY = text("""
             cast(:shares as json))
 """)
 
-_LEVIES = text(
-    "select document::text, shares::text from levy where period = :period order by charged_at, levy_id"
-)
+# What is taken back in its own period is charged to nobody.
+_LEVIES = text("""
+    select document::text, shares::text from levy l
+    where period = :period
+      and not exists (select from levy_reversal r where r.levy_id = l.levy_id and r.period = l.period)
+    order by charged_at, levy_id
+""")
 
 
 async def save_issued(tx: AsyncConnection, issued: Issued) -> None:
@@ -214,9 +224,11 @@ def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
     return found
 
 
-async def settlements(connection: AsyncConnection, limit: int) -> list[SettlementClosed]:
-    """Read settlements, newest period first."""
-    rows = await connection.execute(_SETTLEMENTS, {"limit": limit})
+async def settlements(
+    connection: AsyncConnection, limit: int, after: str | None = None
+) -> list[SettlementClosed]:
+    """Read issued runs, newest period first, from before a period on."""
+    rows = await connection.execute(_SETTLEMENTS, {"limit": limit, "after": after})
     return [SettlementClosed.model_validate_json(row[0]) for row in rows]
 
 
@@ -227,13 +239,13 @@ async def statement(connection: AsyncConnection, period: str, member: str) -> St
 
 
 async def lines(
-    connection: AsyncConnection, *, period: str, member: str, after: int, limit: int
-) -> list[ChargeLine]:
-    """Read the lines in which a member takes part."""
+    connection: AsyncConnection, *, period: str, member: str, after: int, limit: int | None
+) -> list[tuple[ChargeLine, bool]]:
+    """Read the lines in which a member takes part, and whether they are on hold."""
     rows = await connection.execute(
         _LINES, {"period": period, "member": member, "after": after, "limit": limit}
     )
-    return [ChargeLine.model_validate_json(row[0]) for row in rows]
+    return [(ChargeLine.model_validate_json(row[0]), row[1]) for row in rows]
 
 
 async def save_levy(tx: AsyncConnection, levy: Levy, now: dt.datetime) -> None:

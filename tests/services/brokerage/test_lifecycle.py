@@ -13,9 +13,12 @@ from support.market_walk import commands
 
 from allmende.schemas.brokerage import BookingChanged, Side
 from allmende.schemas.conditions import Conditions
-from allmende.services.brokerage import change, deadline, lifecycle
-from allmende.services.brokerage.booking import Amendment, Booking, Consumer, Listed, Progress, waiting_in
-from allmende.services.brokerage.change import Moved, Surroundings
+from allmende.services.brokerage import lifecycle
+from allmende.services.brokerage.booking import Amendment, Booking, Progress, waiting_in
+from allmende.services.brokerage.capacity.listing import Listed
+from allmende.services.brokerage.life import change, deadline
+from allmende.services.brokerage.life.move import Moved, Surroundings
+from allmende.services.brokerage.life.request import Consumer
 from allmende.services.brokerage.lifecycle import TABLE, Phase, Row
 
 LASTING: set[Phase] = {

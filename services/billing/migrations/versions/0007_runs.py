@@ -118,12 +118,17 @@ create index invoice_of_settlement on invoice (settlement_id);
 
 -- A line is on one document, and again on those that take it back and replace it.
 create table invoice_line (
-    invoice_id    uuid   not null references invoice,
-    position      int    not null,
-    settlement_id uuid   not null,
-    line          int    not null,
-    net_cents     bigint not null,
-    document      json   not null,
+    invoice_id    uuid    not null references invoice,
+    position      int     not null,
+    settlement_id uuid    not null,
+    line          int     not null,
+    net_cents     bigint  not null,
+    category      text    not null,
+    rate_percent  numeric not null,
+    rule          text,
+    service_year  int     not null,
+    budget_item   text,
+    document      json    not null,
     primary key (invoice_id, position),
     foreign key (settlement_id, line) references charge_line
 );

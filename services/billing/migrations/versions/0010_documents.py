@@ -6,7 +6,7 @@ Revision ID: 0010
 from allmende.servicekit import migration
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 TABLES = """
 -- Whoever makes a file turns its row from pending to made or impossible, once; then it never changes.

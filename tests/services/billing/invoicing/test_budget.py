@@ -38,6 +38,15 @@ def test_the_first_item_that_fits_names_a_line(
     ]
 
 
+def test_what_takes_back_or_credits_stays_where_the_line_was_booked() -> None:
+    bodies = embodied(register("desy", "lrz"), desy={"budget_items": (LIMITED,)})
+    causes = ("reversal", "credit", "regular")
+    found = booked([line(n, -1, cause=cause, budget_item="5271") for n, cause in enumerate(causes)], bodies)
+    assert [each.budget_item for each in found] == ["5271", "5271", "5291"]
+    new = booked([line(1, -1, cause="credit")], bodies)
+    assert [each.budget_item for each in new] == ["5291"], "a credit for a breach brings none along"
+
+
 def test_a_line_that_exceeds_its_item_is_found() -> None:
     bodies = embodied(register("desy", "lrz", "kit"), desy={"budget_items": (COMPUTE, LIMITED)})
     lines = [

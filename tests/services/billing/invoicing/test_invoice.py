@@ -108,8 +108,8 @@ def test_vat_is_reckoned_once_on_the_sum() -> None:
 
 def test_what_is_not_taxable_stands_apart_and_exempt_beside_taxed() -> None:
     found = made(line(1, offering_id="lrz/o"), line(2, offering_id="lrz/e"), line(3, offering_id="lrz/s"))
-    assert [[each.line for each in invoice.lines] for invoice in found] == [[2, 3], [1]]
-    taxed, not_taxable = found
+    assert [[each.line for each in invoice.lines] for invoice in found] == [[1], [2, 3]]
+    not_taxable, taxed = found
     assert [(each.category, each.rate_percent, each.tax_cents) for each in taxed.subtotals] == [
         ("S", Decimal(19), 19),
         ("E", Decimal(0), 0),
@@ -158,6 +158,15 @@ def test_a_member_without_a_body_has_figures() -> None:
     (found,) = invoices_of(uid(1), "2026-04", [line(1)], register("desy"), RULES, DAY)
     assert (found.issuer.body, found.recipient.body, found.leitweg_id) == (None, None, None)
     assert (found.head.gross_cents, found.subtotals[0].category, found.subtotals[0].code) == (100, "O", None)
+
+
+def test_what_is_not_decided_on_claims_no_reason() -> None:
+    decided, _ = treated([line(1)], embodied(register(*MEMBERS)))
+    found = invoices_of(uid(1), "2026-04", [*decided, line(2)], BODIES, RULES, DAY)
+    assert [[each.line for each in invoice.lines] for invoice in found] == [[1], [2]]
+    assert [invoice.subtotals[0].category for invoice in found] == ["O", "O"]
+    (undecided,) = found[1].subtotals
+    assert (undecided.code, undecided.reason_de, found[1].treatments) == (None, None, ())
 
 
 def test_several_reasons_are_named_together() -> None:

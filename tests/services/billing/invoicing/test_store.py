@@ -8,7 +8,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.bodies import NOT_TAXABLE, STANDARD, embodied
 from support.builders import NOW, register, uid
@@ -141,18 +141,16 @@ async def test_without_the_lock_two_get_the_same_number(
 
 
 async def test_a_killed_transaction_leaves_no_gap(billing: Desk, superuser: asyncpg.Connection) -> None:
-    issuing = billing.engine.connect()
-    connection = await issuing.start()
-    await connection.begin()
-    found = ready(line(1))
-    await issue(connection, await run(connection, 1, "2026-04", found), found)
-    pid = (await connection.exec_driver_sql("select pg_backend_pid()")).scalar_one()
-    waiting = asyncio.create_task(issued(billing, 2, line(1)))
-    await superuser.execute("select pg_terminate_backend($1)", pid)
-    ((only,)) = await waiting
-    assert only.head.number == "lrz/R/2026/000001"
-    await connection.invalidate()
-    await issuing.close()
+    async with billing.engine.connect() as killed:
+        found = ready(line(1))
+        await issue(killed, await run(killed, 1, "2026-04", found), found)
+        pid = (await killed.exec_driver_sql("select pg_backend_pid()")).scalar_one()
+        waiting = asyncio.create_task(issued(billing, 2, line(1)))
+        await superuser.execute("select pg_terminate_backend($1)", pid)
+        (only,) = await waiting
+        assert only.head.number == "lrz/R/2026/000001"
+        with pytest.raises(DBAPIError):
+            await killed.commit()
     assert await numbers(billing) == ["lrz/R/2026/000001"]
 
 

@@ -13,7 +13,7 @@ from allmende.schemas.permissions import Role
 from allmende.schemas.tariff import Free
 from allmende.servicekit.queries import PAGE_BYTES_MAX, Caller
 from allmende.services.billing.handlers import BillingHandler
-from allmende.services.billing.settlement.queries import show_statement
+from allmende.services.billing.settlement.queries import answers
 
 WIDE = "\N{OLD ITALIC LETTER A}" * 200
 
@@ -38,12 +38,13 @@ async def billing(desk: NewDesk) -> Desk:
 
 
 async def test_every_line_of_a_statement_comes_in_answers_that_can_be_read(billing: Desk) -> None:
+    show = answers(register("desy", "lrz"))["billing.statement.show"]
     seen: list[int] = []
     after: int | None = 0
     async with billing.engine.connect() as connection:
         while after is not None:
             asked = ShowStatement(period="2026-05", after=after)
-            page = await show_statement(connection, Caller("desy", Role.MEMBER, sees_all=False), asked)
+            page = await show(connection, Caller("desy", Role.MEMBER, sees_all=False), asked)
             assert isinstance(page, Statement)
             body = page.model_dump_json().encode()
             assert len(body) < PAGE_BYTES_MAX + 16 * 1024

@@ -1,0 +1,1 @@
+"""Payments: netting, who pays whom, open items, account statements, reminders."""

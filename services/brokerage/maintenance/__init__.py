@@ -1,0 +1,1 @@
+"""Maintenance: notices of providers to all who booked."""

@@ -1,0 +1,1 @@
+"""Parking: commands that have overtaken what they name."""
