@@ -31,8 +31,7 @@ APPEND_ONLY = (
     "fact",
 )
 TRIGGERED = ("levy", "settlement", "charge_line", "component_charge")
-"""The service may lock levies, remove the lines of a draft and take runs to their next step; triggers hold the
-rest."""
+"""The service may lock levies, remove lines of a draft and take runs a step further; triggers hold the rest."""
 
 
 @pytest.fixture
