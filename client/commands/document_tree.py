@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 - heavy modules are imported by the command that needs them, so that help stays quick
 
 import enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,9 @@ class _Export(enum.StrEnum):
     """The names of the forms in which a settlement leaves the market."""
 
     CSV = "csv"
+    XLSX = "xlsx"
+    FOCUS = "focus"
+    SEPA = "sepa"
     HLEDGER = "hledger"
     XRECHNUNG = "xrechnung"
     PDF = "pdf"
@@ -68,15 +72,28 @@ def settlement_documents(session: Session, period: Period, of: Of = None) -> Wor
     help=both("Einen Monat in einen Ordner schreiben", "Write a month into a folder"),
 )
 @connected
-def settlement_export(
+def settlement_export(  # noqa: PLR0913 - what is written, and where to
     session: Session,
     period: Period,
     *,
     form: Annotated[_Export, typer.Option("--format", help=both("Form der Dateien", "Form of the files"))],
     to: Annotated[str, typer.Option("--to", metavar="FOLDER", help=both("Ordner", "Folder"))] = ".",
     of: Of = None,
+    register: Annotated[
+        str | None,
+        typer.Option(
+            "--register",
+            envvar="ALLMENDE_REGISTER",
+            metavar="FILE",
+            help=both(
+                "Mitgliederregister mit den Konten, für sepa; sonst .allmende/register.json",
+                "Register of members with their accounts, for sepa; else .allmende/register.json",
+            ),
+        ),
+    ] = None,
 ) -> Work:
     """Export a month."""
-    from .exports import export
+    from .exports import Wanted, export
 
-    return export(session, period, form.value, to, of)
+    wanted = Wanted(period, Path(to), of, Path(register) if register else None)
+    return export(session, form.value, wanted)

@@ -77,3 +77,28 @@ def payment_remind(session: Session, as_of: _Day, id_: Id = None) -> Work:
     from .settlements import day
 
     return remind(session, day(as_of), id_)
+
+
+@payment.command(
+    "import",
+    help=both(
+        "Bezahltes nach einem eigenen Kontoauszug (camt.053) vermerken; ein zweites Mal zählt nichts doppelt",
+        "Mark what was paid by one's own account statement (camt.053); a second time counts nothing twice",
+    ),
+)
+@connected
+def payment_import(
+    session: Session,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help=both("Datei, - für die Standardeingabe", "File, - for stdin")),
+    ],
+    iban: Annotated[
+        str | None,
+        typer.Option("--iban", metavar="IBAN", help=both("Nur dieses Konto", "This account only")),
+    ] = None,
+) -> Work:
+    """Mark what was paid."""
+    from .payments import bring_in
+
+    return bring_in(session, file, iban)

@@ -1,15 +1,24 @@
 """Netting and payment on the command line."""
 
+import contextlib
 import datetime as dt
+import sys
+from pathlib import Path
 
+from allmende.client.bank_file import read_statements
 from allmende.client.output import Column, Kind, Listing
 from allmende.client.settlement_wording import DIRECTIONS
+from allmende.schemas.mistakes import Mistake
 from allmende.schemas.money import euro
-from allmende.schemas.payments import OpenItem, Payment
+from allmende.schemas.payments import OpenItem, Payment, ReportBankStatement, UnmatchedEntry
+from allmende.schemas.rejections import Rejection
 
-from .language import hint, language, say, tell
+from .files import unreadable
+from .language import hint, language, refusal, say, tell
+from .progress import progress
 from .sending import told
 from .session import Session
+from .stop import USAGE, Stop
 
 _PAYMENTS = (
     Column("number", "Nr.", "No."),
@@ -35,6 +44,12 @@ _ITEMS = (
     Column("paid_eur", "Bezahlt", "Paid", Kind.CENTS),
     Column("open_eur", "Offen", "Open", Kind.CENTS),
     Column("reminders", "Mahnungen", "Reminders", Kind.NUMBER),
+)
+
+_UNMATCHED = (
+    Column("entry", "Umsatz", "Entry"),
+    Column("amount_eur", "Betrag", "Amount", Kind.CENTS),
+    Column("reason", "Grund", "Reason"),
 )
 
 
@@ -125,3 +140,47 @@ async def remind(session: Session, as_of: dt.date, id_: str | None) -> None:
         f"{found.reminders} reminders, fees {_money(found.fees_cents)}, late charges "
         f"{_money(found.late_charges_cents)} in the next run.",
     )
+
+
+async def bring_in(session: Session, file: str, iban: str | None) -> None:
+    """Mark what was paid by an account statement of one's own."""
+    reports = _read(file, iban)
+    total = sum(len(each.entries) for each in reports)
+    matched = repeated = done = 0
+    unmatched: list[UnmatchedEntry] = []
+    async with session.market() as market:
+        with progress(total, file, counts=("Umsatz", "entry")) as advance:
+            for report in reports:
+                found = await market.report_bank_statement(report.iban, report.statement_id, report.entries)
+                if isinstance(found, Rejection):
+                    raise refusal(found)
+                matched, repeated = matched + found.matched, repeated + found.repeated
+                unmatched += found.unmatched
+                done += len(report.entries)
+                advance(done, done)
+    if unmatched:
+        rows = [
+            {
+                "entry": each.entry_id,
+                "amount_eur": each.amount_cents,
+                "reason": say(each.message_de, each.message_en),
+            }
+            for each in unmatched
+        ]
+        session.show(Listing(_UNMATCHED, rows, [each.model_dump(mode="json") for each in unmatched]))
+    tell(
+        f"{total} Umsätze: {matched} zugeordnet, {repeated} schon bekannt, {len(unmatched)} nicht "
+        "zugeordnet.",
+        f"{total} entries: {matched} matched, {repeated} known already, {len(unmatched)} not matched.",
+    )
+
+
+def _read(file: str, iban: str | None) -> tuple[ReportBankStatement, ...]:
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            found = read_statements(stream, iban=iban)
+    except OSError as error:
+        raise unreadable(file, error) from None
+    if isinstance(found, Mistake):
+        raise Stop(found.text(file, language()), USAGE)
+    return found

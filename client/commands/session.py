@@ -106,9 +106,14 @@ class Session:
     signs: bool = False
 
     @property
+    def home(self) -> Path:
+        """Where a market keeps its register and keys unless a command says otherwise."""
+        return Path(os.environ.get("ALLMENDE_HOME") or ".allmende")
+
+    @property
     def key_folder(self) -> Path:
         """Where keys lie unless a command says otherwise."""
-        return Path(os.environ.get("ALLMENDE_HOME") or ".allmende") / "keys"
+        return self.home / "keys"
 
     def known_member(self) -> str:
         """The member to act as.

@@ -1,12 +1,14 @@
 """Invoices, files and exports on the command line, with a market that answers at once."""
 
 import base64
+import csv
 import hashlib
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
-from support import examples
+from support import bodies, examples
 from support.fake_market import FakeMarket, Run, refused
 from support.journals import some_entries
 from support.settlement_examples import NUMBER
@@ -92,11 +94,41 @@ def test_a_file_that_is_not_the_one_that_was_made_is_not_kept(run: Run, fake: Fa
 def test_a_statement_and_a_journal_are_written(run: Run, fake: FakeMarket) -> None:
     code, out, _ = run("settlement", "export", "2026-04", "--format", "csv", "--to", "aus")
     assert (code, out) == (0, "aus/2026-04_alster-it.csv\n")
-    assert Path("aus/2026-04_alster-it.csv").read_bytes().startswith("\ufeffline;payer;".encode())
+    assert "72,00" in Path("aus/2026-04_alster-it.csv").read_text("utf-8-sig")
     fake.answers = [JournalPage(entries=some_entries(), total=9, next_after=None)]
     code, out, _ = run("settlement", "export", "2026-04", "--format", "hledger", "--to", "aus")
     assert (code, out) == (0, "aus/2026-04_weser-it.journal\n")
     assert "verbindlichkeiten" in Path("aus/2026-04_weser-it.journal").read_text("utf-8")
+
+
+def test_tables_for_spreadsheets_and_for_cost_tools(run: Run, fake: FakeMarket) -> None:
+    assert run("settlement", "export", "2026-04", "--format", "xlsx")[:2] == (0, "2026-04_alster-it.xlsx\n")
+    sheet = openpyxl.load_workbook("2026-04_alster-it.xlsx").active
+    assert sheet is not None
+    assert "Laufzeit" in [cell.value for cell in sheet[2]]
+    fake.answers = [examples.query_reply("billing.invoice.list").model_copy(update={"next_after": None})]
+    code, out, _ = run("settlement", "export", "2026-04", "--format", "focus")
+    assert (code, out) == (0, "2026-04_weser-it_alster-it.focus.csv\n")
+    with Path("2026-04_weser-it_alster-it.focus.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["BilledCost"] for row in csv.DictReader(file)] == ["72.00"]
+
+
+def test_credit_transfers_need_the_register(run: Run, fake: FakeMarket) -> None:
+    arguments = ("settlement", "export", "2026-04", "--format", "sepa", "--of", "alster-it")
+    page = examples.query_reply("billing.payment.list").model_copy(update={"next_after": None})
+    fake.outcome = page
+    code, _, err = run(*arguments)
+    assert (code, "register.json ist nicht zu lesen" in err) == (1, True)
+    Path(".allmende/register.json").write_text(bodies.embodied(examples.register()).model_dump_json())
+    code, out, err = run(*arguments)
+    assert (code, out) == (0, "2026-04_alster-it.pain001.xml\n"), err
+    written = Path("2026-04_alster-it.pain001.xml").read_text("utf-8")
+    assert "RF19WESERIT2026000017" in written
+    assert "0.91" in written
+    code, _, err = run(*arguments, "--register", ".allmende/keys/weser-it.nk")
+    assert (code, "ist kein Mitgliederregister" in err) == (2, True)
+    fake.outcome = page.model_copy(update={"payments": ()})
+    assert run(*arguments)[0] == 3
 
 
 def test_where_nothing_can_be_written(run: Run, fake: FakeMarket) -> None:

@@ -1,13 +1,21 @@
 """Payments and reports on the command line, with a market that answers at once."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
-from support import examples
-from support.fake_market import FakeMarket, Run
+from support import bodies, examples
+from support.camt import camt
+from support.fake_market import FakeMarket, Run, refused
 from support.settlement_examples import NETTING_ID, TEXT_HASH
 
-from allmende.schemas.payments import ArrangePayments, ListOpenItems, ListPayments, SendReminders
+from allmende.schemas.payments import (
+    ArrangePayments,
+    ListOpenItems,
+    ListPayments,
+    ReportBankStatement,
+    SendReminders,
+)
 from allmende.schemas.reports import (
     CloseYear,
     DeclareTurnover,
@@ -102,3 +110,20 @@ def test_turnover_is_declared_and_a_year_closed(run: Run, fake: FakeMarket) -> N
     assert (code, out) == (0, f"{TEXT_HASH}\n")
     assert "Bücher bis 31.12.2036 aufbewahren, Belege bis 31.12.2034" in err
     assert isinstance(fake.commands[1][1], CloseYear)
+
+
+def test_an_account_statement_is_brought_in(run: Run, fake: FakeMarket) -> None:
+    entries = (("1", 186_000, "RF19WESERIT2026000017"), ("2", -1_990, "Porto"))
+    Path("auszug.xml").write_bytes(camt(bodies.iban(5), entries))
+    code, out, err = run("payment", "import", "auszug.xml")
+    assert (code, "tilgt keine Zahlung" in out) == (0, True)
+    assert err == "2 Umsätze: 1 zugeordnet, 0 schon bekannt, 1 nicht zugeordnet.\n"
+    [(_, sent)] = fake.commands
+    assert isinstance(sent, ReportBankStatement)
+    assert [each.amount_cents for each in sent.entries] == [186_000, -1_990]
+    fake.outcome = refused("not_your_account", iban=bodies.iban(5), member="weser-it")
+    assert run("payment", "import", "auszug.xml")[0] == 4
+    Path("auszug.xml").write_text("<Document>")
+    code, _, err = run("payment", "import", "auszug.xml")
+    assert (code, err.startswith("auszug.xml:1:")) == (2, True)
+    assert run("payment", "import", "nix.xml")[0] == 1
