@@ -31,7 +31,7 @@ APPEND_ONLY = (
     "fact",
 )
 TRIGGERED = ("levy", "settlement", "charge_line", "component_charge")
-"""The service may lock levies, remove lines of a draft and take runs a step further; triggers hold the rest."""
+"""The service may lock levies, remove lines of drafts, take runs a step further; triggers hold the rest."""
 
 
 @pytest.fixture
