@@ -167,6 +167,7 @@ def _entry(  # noqa: PLR0913 - what an entry says
         "counterparty_iban": _line(account) or None if account else None,
         "references": tuple(each for each in references if each not in _NOTHING)[:_REFERENCES_MAX],
         "text": _line(" ".join(words), _TEXT_MAX),
+        "returned": node.findtext("RvslInd") in {"true", "1"} or detail.find("RtrInf") is not None,
     }
     return _checked(BankEntry, given, place)
 

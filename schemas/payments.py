@@ -74,6 +74,7 @@ class BankEntry(Contract):
         entry_id: the bank's reference (`AcctSvcrRef`), unique within the account.
         amount_cents: positive is credited to the account, negative debited.
         references: structured references, end-to-end ids and words of the remittance text that may be some.
+        returned: whether it takes an earlier entry back (`RvslInd`, `RtrInf`).
     """
 
     entry_id: Annotated[Line, Field(max_length=80)]
@@ -83,6 +84,7 @@ class BankEntry(Contract):
     counterparty_iban: Annotated[Line, Field(max_length=34)] | None = None
     references: Annotated[tuple[Annotated[Line, Field(max_length=140)], ...], Field(max_length=50)] = ()
     text: Annotated[Text, Field(max_length=1000)] = ""
+    returned: bool = False
 
 
 class ReportBankStatement(Contract):
@@ -114,7 +116,11 @@ class BankStatementBooked(Contract):
 
 
 class PaymentReceived(Contract):
-    """A payment is made, as a whole or in part."""
+    """A payment is made, as a whole or in part, or returned by a bank.
+
+    Attributes:
+        amount_cents: below zero where it was returned.
+    """
 
     payment_id: Uuid
     reference: PaymentReference

@@ -809,8 +809,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The entry names several payments: {references}.",
     ),
     "bank_other_way": (
-        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung; Rückgaben sind von Hand zu klären.",
-        "The entry goes the other way than the payment {reference}; a return has to be settled by hand.",
+        "Zur Zahlung {reference} läuft der Umsatz in die Gegenrichtung und ist keine Rückgabe der Bank.",
+        "The entry goes the other way than the payment {reference} and is no return by the bank.",
     ),
     "bank_overpaid": (
         "Auf die Zahlung {reference} ging mehr ein, als offen war.",

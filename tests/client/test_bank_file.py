@@ -98,6 +98,7 @@ def test_both_generations_in_every_version(version: str) -> None:
         "counterparty_iban": OTHER,
         "references": [REFERENCE],
         "text": "Verrechnung RF18 5390 0754 7034",
+        "returned": False,
     }
     assert (second.entry_id, second.amount_cents, second.booked_on.isoformat()) == ("B", -1, "2026-07-03")
     assert (second.counterparty, second.counterparty_iban) == ("Genossenschaft eG", OTHER)
@@ -144,7 +145,12 @@ def test_a_batch_that_does_not_add_up_is_refused() -> None:
 
 def test_a_reversal_goes_the_way_it_says() -> None:
     text = NEW.replace("<RvslInd>false", "<RvslInd>true").replace("DBIT", "CRDT")
-    assert entries(statement(text))[0].amount_cents == 1
+    assert [(each.amount_cents, each.returned) for each in entries(statement(text))] == [(1, True)]
+    returned = NEW.replace("DBIT", "CRDT").replace(
+        "<RmtInf>", "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf><RmtInf>"
+    )
+    assert [(each.amount_cents, each.returned) for each in entries(statement(returned))] == [(1, True)]
+    assert not entries(statement(NEW))[0].returned
 
 
 def test_several_statements_and_long_ones_become_several_reports() -> None:

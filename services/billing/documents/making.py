@@ -81,7 +81,7 @@ class Making:
         pool = ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
+            initializer=begin,
             initargs=(self._register.model_dump_json(),),
         )
         try:
@@ -124,7 +124,7 @@ def _pieces(found: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
 # -- in the other process -----------------------------------------------------------------------------
 
 
-def _begin(register: str) -> None:
+def begin(register: str) -> None:
     """Get ready, behind everybody who answers messages; end when the service does."""
     global _register  # noqa: PLW0603 - the process has one, for as long as it lives
     os.nice(5)

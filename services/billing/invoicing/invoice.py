@@ -57,14 +57,13 @@ def invoices_of(  # noqa: PLR0913 - what a run consists of
     known = {**(earlier or {}), **treatments_in(register)}
     members = {member.id: member for member in register.members}
     ordered = sorted(lines, key=lambda line: (*_group(line), line.line))
+    named = {line.payee for line in ordered} | {line.payer for line in ordered}
+    parties = {each: party(each, members.get(each), issued_on) for each in named}
     return [
         _invoice(
             (settlement_id, period, issued_on, issued_on + dt.timedelta(days=rules.payment_days)),
             list(group),
-            (
-                party(issuer, members.get(issuer), issued_on),
-                party(recipient, members.get(recipient), issued_on),
-            ),
+            (parties[issuer], parties[recipient]),
             known,
         )
         for (issuer, recipient, _, _), group in itertools.groupby(ordered, key=_group)

@@ -123,8 +123,8 @@ class Paying:
             statement_id=command.statement_id,
             now=now,
         )
-        paying = [each for each in matched.receipts if each.after.paid_cents > each.before.paid_cents]
-        await self._post(tx, paying, now)
+        moved = [each for each in matched.receipts if each.after.paid_cents != each.before.paid_cents]
+        await self._post(tx, moved, command.iban, now)
         booked = BankStatementBooked(
             iban=command.iban,
             statement_id=command.statement_id,
@@ -132,23 +132,21 @@ class Paying:
             repeated=matched.repeated,
             unmatched=matched.unmatched,
         )
-        told = [_told(_received(each), message) for each in paying]
+        told = [_told(_received(each), message) for each in moved]
         return [*told, Outgoing(booked, cause=message, subject=command.statement_id)]
 
     @staticmethod
-    async def _post(tx: AsyncConnection, paying: Sequence[Receipt], now: dt.datetime) -> None:
-        """Post what is paid on the bank's day, or today where that day's period is closed."""
-        periods = {period_with(each.entry.booked_on) for each in paying}
+    async def _post(tx: AsyncConnection, moved: Sequence[Receipt], iban: str, now: dt.datetime) -> None:
+        """Post on the bank's day, or today where its month is closed or the day is before the netting."""
+        periods = {period_with(each.entry.booked_on) for each in moved}
         closed = await billing_store.closed_periods(tx, sorted(periods)) if periods else set()
-        entries = [
-            posting.paid(
-                each.after.payment,
-                each.after.paid_cents - each.before.paid_cents,
-                each.before.paid_cents,
-                day_of(now) if period_with(each.entry.booked_on) in closed else each.entry.booked_on,
-            )
-            for each in paying
-        ]
+        entries = []
+        for each in moved:
+            payment, day = each.after.payment, each.entry.booked_on
+            if period_with(day) in closed or day < day_of(payment.arranged_at):
+                day = day_of(now)
+            id_ = posting.entry_id_of(payment, iban, each.entry.entry_id)
+            entries.append(posting.paid(payment, each.after.paid_cents - each.before.paid_cents, id_, day))
         await ledger_store.append(tx, entries, now)
 
     # -- reminders --------------------------------------------------------------------------------

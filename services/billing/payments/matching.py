@@ -74,7 +74,8 @@ class Receipt:
     """An entry that pays.
 
     Attributes:
-        cents: of the payment, what it shows; the rest of the entry is more than was owed.
+        cents: of the payment, what it shows; the rest of the entry is more than was owed. Below zero where
+            the bank returned it.
         before: the payment as it stood, and `after` as it stands; they are the same money where the other
             side told of it already.
     """
@@ -129,11 +130,11 @@ def match(
             continue
         amounts[entry.entry_id] = entry.amount_cents
         payment = standing.payment
-        cents = min(abs(entry.amount_cents), payment.amount_cents - standing.told(member))
+        cents = min(_towards(entry, member, payment), payment.amount_cents - standing.told(member))
         after = standing.with_more(member, cents)
         found[payment.reference] = after
         receipts.append(Receipt(entry, cents, standing, after))
-        if surplus := abs(entry.amount_cents) - cents:
+        if surplus := abs(entry.amount_cents) - abs(cents):
             why = rejected("bank_overpaid", reference=payment.reference)
             unmatched.append(_unmatched(entry, surplus if entry.amount_cents > 0 else -surplus, why))
     return Matched(tuple(receipts), repeated, tuple(unmatched))
@@ -155,11 +156,17 @@ def _paid_by(
         return rejected("bank_reference_ambiguous", references=", ".join(e.payment.reference for e in own))
     (standing,) = own
     payment = standing.payment
-    if (entry.amount_cents < 0) != (member == payment.debtor) or not entry.amount_cents:
-        return rejected("bank_other_way", reference=payment.reference)
-    if standing.told(member) == payment.amount_cents:
+    cents = _towards(entry, member, payment)
+    if cents > 0 and standing.told(member) == payment.amount_cents:
         return rejected("bank_overpaid", reference=payment.reference)
-    return standing
+    if cents > 0 or (cents < 0 and entry.returned and standing.told(member) >= -cents):
+        return standing
+    return rejected("bank_other_way", reference=payment.reference)
+
+
+def _towards(entry: BankEntry, member: str, payment: PaymentArranged) -> int:
+    """What an entry pays: a debit of the debtor, a credit of the creditor; below zero the other way."""
+    return -entry.amount_cents if member == payment.debtor else entry.amount_cents
 
 
 def _unmatched(entry: BankEntry, cents: int, why: Rejected) -> UnmatchedEntry:

@@ -52,20 +52,20 @@ def netted(netting_id: str, on: dt.date, found: Netted, office: str) -> list[Ent
     ]
 
 
-def paid(payment: PaymentArranged, cents: int, before: int, on: dt.date) -> Entry:
+def paid(payment: PaymentArranged, cents: int, entry_id: str, on: dt.date) -> Entry:
     """Post what was paid, in the books of both.
 
     Args:
         payment: what was arranged.
-        cents: what is paid now.
-        before: what was paid before; it makes the entry one of its kind.
+        cents: what is paid by it; below zero where a bank returned it.
+        entry_id: of the entry, derived from the bank's, which tells of it once.
         on: the value date.
     """
     debtor, creditor = payment.debtor, payment.creditor
     return Entry(
         date=on,
         kind="payment",
-        narration=f"Zahlung {payment.reference}: {debtor} an {creditor}",
+        narration=f"{'Zahlung' if cents > 0 else 'Rückgabe'} {payment.reference}: {debtor} an {creditor}",
         reference=payment.reference,
         postings=(
             *_claim(debtor, creditor, -cents, bodies={debtor}),
@@ -73,8 +73,13 @@ def paid(payment: PaymentArranged, cents: int, before: int, on: dt.date) -> Entr
             Posting(f"{creditor}:{BANK}", cents),
             *_claim(debtor, creditor, -cents, bodies={creditor}),
         ),
-        entry_id=str(uuid.uuid5(uuid.UUID(payment.payment_id), f"paid after {before}")),
+        entry_id=entry_id,
     )
+
+
+def entry_id_of(payment: PaymentArranged, iban: str, bank_entry: str) -> str:
+    """Derive the id of an entry from that of a bank, which is unique within its account."""
+    return str(uuid.uuid5(uuid.UUID(payment.payment_id), f"{iban} {bank_entry}"))
 
 
 _Made = tuple[str, str, Iterable[Posting]]

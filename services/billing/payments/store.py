@@ -92,7 +92,8 @@ _SAVE_ENTRIES = text("""
 
 _MARK = text("""
     update payment p set debited_cents = u.debited, credited_cents = u.credited,
-                         paid_on = greatest(p.paid_on, u.paid_on)
+                         paid_on = case when greatest(u.debited, u.credited) > 0
+                                        then greatest(p.paid_on, u.paid_on) end
     from unnest(cast(:ids as uuid[]), cast(:debited as bigint[]), cast(:credited as bigint[]),
                 cast(:days as date[])) u (id, debited, credited, paid_on)
     where p.payment_id = u.id
@@ -238,7 +239,7 @@ async def save_receipts(  # noqa: PLR0913 - what a report says
     statement_id: str,
     now: dt.datetime,
 ) -> None:
-    """Keep entries that pay, and mark their payments."""
+    """Keep entries that pay or take back, and mark their payments."""
     if not receipts:
         return
     await tx.execute(

@@ -118,8 +118,6 @@ _STANDING = text("""
 
 _HASH = text("select hash from journal_entry where sequence = :sequence")
 
-_HAS_OBJECTIONS = text("select to_regclass('objection') is not null")
-
 _OBJECTIONS = text("select count(*) from objection where state = 'raised' and left(period, 4) = :year")
 
 _SAVE_YEAR = text("""
@@ -206,14 +204,11 @@ async def lock_year(tx: AsyncConnection, year: int) -> Standing:
     await tx.execute(_LOCK_MONTHS, named)
     found = (await tx.execute(_STANDING, {"year": year})).one()
     hash_ = (await tx.execute(_HASH, {"sequence": found.last_sequence})).scalar()
-    objections = 0
-    if (await tx.execute(_HAS_OBJECTIONS)).scalar_one():
-        objections = (await tx.execute(_OBJECTIONS, named)).scalar_one()
     return Standing(
         closed=found.closed,
         not_issued=[row[0] for row in await tx.execute(_NOT_ISSUED, named)],
         open_pools=[each.pool_id for each in await pools(tx, year, None) if not each.is_settled],
-        objections=objections,
+        objections=(await tx.execute(_OBJECTIONS, named)).scalar_one(),
         periods=found.periods,
         entries=found.entries,
         last_sequence=found.last_sequence,

@@ -115,7 +115,7 @@ join invoice i on i.settlement_id = st.settlement_id and i.recipient = st.member
 join document_paid d on d.document = i.number and d.member = st.member
 group by 1;
 
--- Entries that paid something; the bank's reference is unique within the account.
+-- Entries that paid something or took it back; the bank's reference is unique within the account.
 create table bank_entry (
     iban         text        not null,
     entry_id     text        not null,
@@ -123,7 +123,7 @@ create table bank_entry (
     statement_id text        not null,
     amount_cents bigint      not null,
     payment_id   uuid        not null references payment,
-    paid_cents   bigint      not null check (paid_cents > 0),
+    paid_cents   bigint      not null check (paid_cents <> 0),
     reported_at  timestamptz not null,
     document     json        not null,
     primary key (iban, entry_id)

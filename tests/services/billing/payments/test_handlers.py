@@ -293,6 +293,20 @@ async def test_what_settles_nothing_is_told_with_its_reason(billing: Desk) -> No
     assert booked(facts).matched == 0
 
 
+async def test_what_the_bank_returns_is_owed_again(billing: Desk) -> None:
+    payment = arranged(await billing.take(arranging()))["desy", "office"]
+    before = await balances(billing)
+    reference = payment.reference
+    await billing.take(reporting("desy", entry("a", -7_500, reference), number=1))
+    back = await billing.take(reporting("desy", entry("b", 7_500, reference, returned=True), number=2))
+    assert [(f.data.amount_cents, f.data.open_cents) for f in back[:-1]] == [(-7_500, 7_500)]  # type: ignore[attr-defined]
+    assert await balances(billing) == before
+    assert await billing.rows("select paid_on from payment where debtor = 'desy'") == [(None,)]
+    again = await billing.take(reporting("desy", entry("c", -7_500, reference), number=3))
+    assert [(f.data.amount_cents, f.data.open_cents) for f in again[:-1]] == [(7_500, 0)]  # type: ignore[attr-defined]
+    assert (await verified(billing)).broken is None
+
+
 async def test_a_reference_is_found_however_a_bank_writes_it(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
     spaced = " ".join(payment.reference[place : place + 4] for place in range(0, 20, 4)).lower()
@@ -345,22 +359,23 @@ async def test_the_database_never_marks_more_than_a_payment(billing: Desk) -> No
                 )
 
 
-async def test_a_payment_of_a_closed_month_is_posted_today(billing: Desk) -> None:
+async def test_a_payment_is_posted_on_the_day_of_the_bank_if_it_can_be(billing: Desk) -> None:
     payment = arranged(await billing.take(arranging()))["desy", "office"]
+    billing.now = dt.datetime(2026, 8, 3, 8, tzinfo=dt.UTC)
     async with billing.engine.begin() as tx:
         await tx.execute(
             text(
                 "insert into accounting_period (period, closed_at, issued_at)"
-                " values ('2026-05', now(), now())"
+                " values ('2026-06', now(), now())"
             )
         )
-    may = dt.date(2026, 5, 31)
-    facts = await billing.take(reporting("desy", entry("a", -1, payment.reference, booked_on=may)))
-    assert facts[0].data.paid_on == may  # type: ignore[attr-defined]
-    assert (await journal(billing))[-1].date == NOW.date()
-    april = dt.date(2026, 4, 30)
-    await billing.take(reporting("desy", entry("b", -1, payment.reference, booked_on=april), number=201))
-    assert (await journal(billing))[-1].date == april
+    days = []
+    for number, day in enumerate(("2026-07-15", "2026-06-15", "2026-05-31"), 1):
+        told = entry(f"{number}", -1, payment.reference, booked_on=dt.date.fromisoformat(day))
+        facts = await billing.take(reporting("desy", told, number=number))
+        assert facts[0].data.paid_on == told.booked_on  # type: ignore[attr-defined]
+        days.append((await journal(billing))[-1].date.isoformat())
+    assert days == ["2026-07-15", "2026-08-03", "2026-08-03"], "its month is closed; it is before the netting"
 
 
 async def test_what_was_netted_and_told_is_never_changed(

@@ -39,8 +39,10 @@ def standing(cents: int = 1_000, debited: int = 0, credited: int = 0) -> Standin
     return Standing(payment, debited, credited)
 
 
-def entry(id_: str, cents: int, *references: str, text: str = "", day: dt.date = TODAY) -> BankEntry:
-    return BankEntry(entry_id=id_, booked_on=day, amount_cents=cents, references=references, text=text)
+def entry(id_: str, cents: int, *references: str, day: dt.date = TODAY, returned: bool = False) -> BankEntry:
+    return BankEntry(
+        entry_id=id_, booked_on=day, amount_cents=cents, references=references, returned=returned
+    )
 
 
 def matched(member: str, *entries: BankEntry, of: Standing | None = None) -> Matched:
@@ -131,3 +133,34 @@ def test_today_is_not_the_future() -> None:
     tomorrow = TODAY + dt.timedelta(days=1)
     assert matched("lrz", entry("a", 1, REFERENCE, day=TODAY)).unmatched == ()
     assert matched("lrz", entry("a", 1, REFERENCE, day=tomorrow)).unmatched[0].code == "bank_entry_in_future"
+
+
+@pytest.mark.parametrize(("member", "sign"), [("desy", -1), ("lrz", 1)])
+def test_what_a_bank_returns_is_open_again(member: str, sign: int) -> None:
+    pays, back, again = (
+        entry("a", sign * 600, REFERENCE),
+        entry("b", -sign * 600, REFERENCE, returned=True),
+        entry("c", sign * 1_000, REFERENCE),
+    )
+    found = matched(member, pays, back, again)
+    assert [each.cents for each in found.receipts] == [600, -600, 1_000]
+    assert [each.after.paid_cents for each in found.receipts] == [600, 0, 1_000]
+    assert found.unmatched == ()
+
+
+def test_the_other_way_without_the_banks_word_is_no_return() -> None:
+    """A payee that pays back what was too much uses the same reference."""
+    paid = standing(credited=1_000)
+    (other,) = matched("lrz", entry("a", -500, REFERENCE), of=paid).unmatched
+    assert other.code == "bank_other_way"
+    assert matched("lrz", entry("a", -500, REFERENCE, returned=True), of=paid).unmatched == ()
+    (more,) = matched("lrz", entry("a", -1_001, REFERENCE, returned=True), of=paid).unmatched
+    assert more.code == "bank_other_way"
+
+
+def test_a_return_that_one_side_tells_of_waits_for_the_other() -> None:
+    both = standing(debited=1_000, credited=1_000)
+    (first,) = matched("desy", entry("a", 1_000, REFERENCE, returned=True), of=both).receipts
+    assert first.after.paid_cents == 1_000, "the payee has not lost it yet"
+    (second,) = matched("lrz", entry("a", -1_000, REFERENCE, returned=True), of=first.after).receipts
+    assert second.after.paid_cents == 0

@@ -298,3 +298,22 @@ def test_the_walk_ends_on_a_dense_graph() -> None:
     netting.clear_cycles(owed)
     assert balance(owed) == before
     assert not has_cycle(owed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("providers", "density"), [(40, 0.1), (40, 0.5), (8, 0.5), (8, 1.0)])
+def test_of_forty_members_cycles_leave_less_than_pairs_and_more_than_the_clearing_house(
+    seed: int, providers: int, density: float
+) -> None:
+    """The table of docs/decisions/0021-netting.md, in smaller samples."""
+    chance = random.Random(seed)  # noqa: S311 - the same draw every time
+    names = [f"m{number:02d}x" for number in range(40)]
+    book = [
+        item(payer, payee, int(chance.lognormvariate(11, 1.5)) + 1, number)
+        for number, (payee, payer) in enumerate(itertools.product(names[:providers], names), 1)
+        if payer != payee and chance.random() < density
+    ]
+    left = {method: netted(book, method) for method in METHODS}
+    through, pairs_, cycles = (left[method] for method in ("clearing_house", "bilateral", "cycles"))
+    assert through.payable_cents < cycles.payable_cents < pairs_.payable_cents < pairs_.gross_cents
+    assert len(through.payments) <= len(names) < len(cycles.payments) < len(book)

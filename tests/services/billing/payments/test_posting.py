@@ -89,7 +89,8 @@ def test_a_payment_moves_money_and_settles_the_claim() -> None:
         items=1,
         arranged_at=NOW,
     )
-    first, second = posting.paid(payment, 40, 0, DAY), posting.paid(payment, 60, 40, DAY)
+    ids = [posting.entry_id_of(payment, "DE1", name) for name in "abc"]
+    first, second = posting.paid(payment, 40, ids[0], DAY), posting.paid(payment, 60, ids[1], DAY)
     item = Item("bob/R/2026/000001", "ada", "bob", 100, DAY)
     assert sums([*owed([item]), first, second]) == {
         "ada:aufwendungen:leistungen": 100,
@@ -97,10 +98,13 @@ def test_a_payment_moves_money_and_settles_the_claim() -> None:
         "bob:bank:girokonto": 100,
         "bob:erträge:leistungen": -100,
     }
-    assert first.entry_id != second.entry_id
-    assert first.entry_id == posting.paid(payment, 40, 0, DAY).entry_id
-    posted = post(Books(), [first, second], settlement_id=None, now=NOW)
+    assert len(set(ids)) == 3
+    assert ids[0] == posting.entry_id_of(payment, "DE1", "a") != posting.entry_id_of(payment, "DE2", "a")
+    back = posting.paid(payment, -60, ids[2], DAY)
+    assert back.narration.startswith("Rückgabe RF")
+    posted = post(Books(), [first, second, back], settlement_id=None, now=NOW)
     assert not isinstance(posted, Rejected)
+    assert sums([first, second, back]) == sums([first])
 
 
 def test_a_cycle_is_seen_by_its_parties_only() -> None:

@@ -15,6 +15,7 @@ from support.reported import BODIES, IN_2027, april, closes, declares, pool
 
 from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.reports import CloseYear, TurnoverDeclared, YearClosed
+from allmende.schemas.statements import RaiseObjection, WithdrawObjection
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.ledger import store as ledger_store
 from allmende.services.billing.ledger.entries import entries_of
@@ -101,14 +102,13 @@ async def test_a_year_waits_for_its_pools(billing: Desk) -> None:
     assert codes(await billing.take(closes(number=902))) == ["YearClosed"]
 
 
-async def test_a_year_waits_for_objections(billing: Desk, superuser: asyncpg.Connection) -> None:
-    await superuser.execute(
-        "drop table if exists objection cascade; create table objection (period text, state text);"
-        "grant select on objection to allmende_billing;"
-        "insert into objection values ('2026-04', 'raised'), ('2026-04', 'upheld'), ('2027-01', 'raised')"
-    )
+async def test_a_year_waits_for_objections(billing: Desk) -> None:
+    await april(billing)
+    raised = RaiseObjection(period="2026-04", line=1, reason="Nicht bestellt", claim=UNSIGNED)
+    assert codes(await billing.take(signed("desy", "anna", raised, 50))) == ["ObjectionRaised"]
     assert codes(await billing.take(closes())) == ["year_with_objections"]
-    await superuser.execute("update objection set state = 'dismissed'")
+    withdrawn = WithdrawObjection(objection_id=uid(50), reason="Doch bestellt", claim=UNSIGNED)
+    assert codes(await billing.take(signed("desy", "anna", withdrawn, 51))) == ["ObjectionSettled"]
     assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
 
 
