@@ -39,12 +39,18 @@ async def statement_of_the_bank(market: Sandbox, register: MemberRegister) -> by
     """The office's account, on which the payment of desy comes in."""
     office = register.office
     assert office.body is not None
-    async with Market.connect(market.url, member=OFFICE, seed_file=key_file(market.home.path, OFFICE)) as found:
+    async with Market.connect(
+        market.url, member=OFFICE, seed_file=key_file(market.home.path, OFFICE)
+    ) as found:
         [payment] = [
-            each async for each in found.payments(open_only=True, member="desy") if each.payment.debtor == "desy"
+            each
+            async for each in found.payments(open_only=True, member="desy")
+            if each.payment.debtor == "desy"
         ]
     arranged = payment.payment
-    return camt(office.body.iban, [("1", arranged.amount_cents, arranged.reference)], arranged.arranged_at.date())
+    return camt(
+        office.body.iban, [("1", arranged.amount_cents, arranged.reference)], arranged.arranged_at.date()
+    )
 
 
 @pytest.mark.timeout(300)
