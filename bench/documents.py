@@ -50,6 +50,8 @@ class Made:
     """What a stage came to.
 
     Attributes:
+        seconds: by the clock, the start of the processes included.
+        processor: seconds of processor time of all processes, without their start.
         peaks: resident megabytes at most, of each process.
     """
 
@@ -57,6 +59,7 @@ class Made:
     files: int
     megabytes: float
     seconds: float
+    processor: float
     peaks: tuple[int, ...]
 
 
@@ -74,9 +77,11 @@ def run() -> list[Made]:
 
 def table(found: Sequence[Made]) -> str:
     """The figures as they are printed."""
-    heads = f"{'files':>7} {'MB':>7} {'seconds':>8} {'files/s':>8}  peak memory of each process"
+    heads = (
+        f"{'files':>7} {'MB':>7} {'seconds':>8} {'processor':>10} {'files/s':>8}  peak memory of each process"
+    )
     rows = [
-        f"{made.name:<16} {made.files:>7} {made.megabytes:>7.1f} {made.seconds:>8.1f}"
+        f"{made.name:<16} {made.files:>7} {made.megabytes:>7.1f} {made.seconds:>8.1f} {made.processor:>10.1f}"
         f" {made.files / made.seconds:>8.1f}  {', '.join(f'{peak} MiB' for peak in made.peaks)}"
         for made in found
     ]
@@ -93,23 +98,25 @@ def _measured(name: str, jobs: Sequence[Job], at_once: int, register: MemberRegi
         found = list(pool.map(_work, pieces))
     seconds = time.perf_counter() - started
     peaks: dict[int, int] = {}
-    for process, peak, _ in found:
+    for process, peak, _, _ in found:
         peaks[process] = max(peak, peaks.get(process, 0))
-    size = sum(sum(sizes) for _, _, sizes in found)
-    return Made(name, len(jobs), size / 1e6, seconds, tuple(sorted(peaks.values())))
+    size = sum(sum(sizes) for _, _, _, sizes in found)
+    processor = sum(spent for _, _, spent, _ in found)
+    return Made(name, len(jobs), size / 1e6, seconds, processor, tuple(sorted(peaks.values())))
 
 
 def _pieces(jobs: Sequence[Job], at_once: int) -> Iterator[Sequence[Job]]:
     yield from (jobs[start : start + at_once] for start in range(0, len(jobs), at_once))
 
 
-def _work(jobs: Sequence[Job]) -> tuple[int, int, list[int]]:
-    """Make files in another process; tells its id, its peak memory in MiB and their sizes."""
+def _work(jobs: Sequence[Job]) -> tuple[int, int, float, list[int]]:
+    """Make files in another process; tells its id, its peak memory in MiB, its seconds and their sizes."""
+    started = time.process_time()
     outcomes = making.work(jobs)
     assert all(each.content for each in outcomes), outcomes[0]
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
-    return os.getpid(), peak, [len(each.content or b"") for each in outcomes]
+    return os.getpid(), peak, time.process_time() - started, [len(each.content or b"") for each in outcomes]
 
 
 def _lines() -> Iterator[ChargeLine]:

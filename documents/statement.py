@@ -28,7 +28,7 @@ class StatementFile:
         against: that period.
         lines: what the member owes, by number.
         rules: as they held when it was issued.
-        reference: of the payment that settles it; without one, the statement's number is.
+        reference: of the payment that settles it, where that is arranged already.
     """
 
     statement: StatementIssued
@@ -123,22 +123,25 @@ def _payment(file: StatementFile, house: Body, body: Body, write: Writing) -> st
             if german
             else "Each document is paid under its own reference, as far as it is not offset."
         )
-    reference = file.reference or statement.number
     theirs, ours = spaced(body.iban), spaced(house.iban)
     if net > 0:
+        known = f" ({file.reference})" if file.reference else ""
         return (
-            f"Der Betrag wird unter dem Verwendungszweck {reference} auf Ihr Konto {theirs} überwiesen."
+            f"Der Betrag wird auf Ihr Konto {theirs} überwiesen{known}, sobald der Zeitraum verrechnet ist."
             if german
-            else f"The amount is transferred to your account {theirs} under the reference {reference}."
+            else f"The amount is transferred to your account {theirs}{known} once the period is offset."
         )
     days = [item.due_on for item in statement.payable if item.due_on]
     due = write.day(min(days)) if days else None
     if german:
         until = f" bis zum {due}" if due else ""
-        payee = f"{house.name}, IBAN {ours}, Verwendungszweck {reference}"
-        return f"Bitte zahlen Sie {amount}{until} an {payee}."
+        told = "unter der Zahlungsreferenz (RF…), die mit der Verrechnung des Zeitraums mitgeteilt wird"
+        under = f"Verwendungszweck {file.reference}" if file.reference else told
+        return f"Bitte zahlen Sie {amount}{until} an {house.name}, IBAN {ours}, {under}."
     until = f" by {due}" if due else ""
-    return f"Please pay {amount}{until} to {house.name}, IBAN {ours}, reference {reference}."
+    told = "under the payment reference (RF…) that is told when the period is offset"
+    under = f"reference {file.reference}" if file.reference else told
+    return f"Please pay {amount}{until} to {house.name}, IBAN {ours}, {under}."
 
 
 def _side(file: StatementFile, direction: str, write: Writing) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Language = Literal["de", "en"]
 MEDIA_TYPE = "application/pdf"
 _TEMPLATES = Path(__file__).parent / "templates"
+_LARGE = 64 * 1024
 _BERLIN = ZoneInfo("Europe/Berlin")
 _MONTHS = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),  # noqa: SIM905
@@ -41,15 +42,24 @@ def pdf(template: str, data: Mapping[str, Any], issued_at: dt.datetime) -> bytes
         data: what the template shows, as JSON.
         issued_at: the moment that stands in the file as that of its creation.
     """
+    text = json.dumps(data, ensure_ascii=False)
     made = _compiler(template).compile(
         format="pdf",
         pdf_standards=["a-3a", "ua-1"],
         timestamp=int(issued_at.timestamp()),
-        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
+        sys_inputs={"data": text},
     )
+    if len(text) > _LARGE:
+        _forget()
     if not isinstance(made, bytes):
         raise TypeError("one file was asked for")
     return made
+
+
+def _forget() -> None:
+    """Let the compiler forget a large document at once: it keeps what it knows of the last ten."""
+    for _ in range(12):
+        _compiler("blank").compile(format="pdf")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ A credit note is 381 with positive amounts; what an invoice takes back is a line
 import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
+from xml.etree import ElementTree as ET
 
 from drafthorse.models.accounting import ApplicableTradeTax
 from drafthorse.models.document import Document
@@ -84,7 +85,9 @@ def render(invoice: Invoice) -> bytes | Rejected:
     for line in invoice.lines:
         document.trade.items.add(_line(line, sign))
     _settlement(document, invoice, bodies[0] if invoice.head.gross_cents >= 0 else bodies[1], sign)
-    return bytes(document.serialize(schema=None))
+    root = document.to_etree()
+    ET.indent(root)
+    return bytes(ET.tostring(root, "utf-8", xml_declaration=True))
 
 
 def _header(document: Document, invoice: Invoice) -> None:

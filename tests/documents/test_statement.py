@@ -62,7 +62,7 @@ def test_without_the_standards_a_file_claims_nothing_and_without_a_title_there_i
         "04011000-1234512345-06",
         "Zu zahlen 2.991,29 €",
         "bis zum 05.03.2027",
-        "Verwendungszweck 2027-01-0007",
+        "unter der Zahlungsreferenz (RF…), die mit der Verrechnung",
         "lrz/R/2027/000017 Leibniz-Rechenzentrum Garching Rechnung 1.071,11 € 203,51 € 1.274,62 €",
         "Beratung für Mitglieder kostenfrei 12 h 0,00 €",
         "1.234,5 GiB 987,65 € 1.012,65 € -25,00 €",

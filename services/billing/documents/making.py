@@ -24,6 +24,7 @@ from .rendering import Job, Outcome, render
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+REST_SECONDS = 30.0
 WORKERS_MAX = 8
 _ROUND = 512
 _INVOICES_AT_ONCE, _STATEMENTS_AT_ONCE = 64, 4
@@ -52,8 +53,11 @@ class Making:
         while True:
             try:
                 await self.make()
-            except (OSError, DBAPIError, TimeoutError, BrokenProcessPool) as error:
+            except (OSError, DBAPIError, TimeoutError) as error:
                 log.warning("files cannot be made now: %s", error)
+            except BrokenProcessPool as error:
+                log.warning("a process that makes files was ended, perhaps for want of memory: %s", error)
+                await asyncio.sleep(REST_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def make(self) -> int:
@@ -127,7 +131,8 @@ def _pieces(found: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
 def begin(register: str) -> None:
     """Get ready, behind everybody who answers messages; end when the service does."""
     global _register  # noqa: PLW0603 - the process has one, for as long as it lives
-    os.nice(5)
+    with contextlib.suppress(OSError):  # a hardened unit may not even step back
+        os.nice(5)
     _register = MemberRegister.model_validate_json(register)
     parent = multiprocessing.parent_process()
     if parent is not None:

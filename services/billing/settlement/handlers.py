@@ -165,13 +165,15 @@ class Settling:
         spent = await invoicing_store.spent_in(tx, int(period[:4]), self._register)
         rule = self._register.rules_on(last_day_of(period)).jump
         previous = await runs.previous(tx, period) if rule is not None else {}
+        # What sums to zero needs nobody's decision.
         settled = {*back, *back.values()}
+        over = budget.overruns(booked, spent, self._register)
         found = run_alerts.of_lines(
             booked,
             carried={place: each for place, each in again.items() if place not in settled},
-            undecided=undecided,
-            overruns=budget.overruns(booked, spent, self._register),
-            unusual=run_alerts.jumps(booked, previous, rule, without=again),
+            undecided=[place for place in undecided if place not in settled],
+            overruns=[each for each in over if each[0] not in settled],
+            unusual=run_alerts.jumps(booked, previous, rule, without={*again, *settled}),
         )
         return booked, found
 

@@ -63,7 +63,7 @@ def jumps(
         lines: of a run.
         previous: net cents of the period before.
         rule: a change is unusual that passes both of its limits.
-        without: places of lines that come up again; they belong to an earlier period.
+        without: places of lines that belong to an earlier period.
 
     Returns:
         Places of lines, each with what its group came to before, in cents.
@@ -119,6 +119,7 @@ def _charged(line: ChargeLine, sign: int) -> tuple[object, ...]:
         line.component,
         line.terms,
         line.charged_for,
+        line.levy_id,
         sign * line.amount_cents,
     )
 

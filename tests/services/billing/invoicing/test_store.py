@@ -146,7 +146,7 @@ async def test_a_killed_transaction_leaves_no_gap(billing: Desk, superuser: asyn
         await issue(killed, await run(killed, 1, "2026-04", found), found)
         pid = (await killed.exec_driver_sql("select pg_backend_pid()")).scalar_one()
         waiting = asyncio.create_task(issued(billing, 2, line(1)))
-        await superuser.execute("select pg_terminate_backend($1)", pid)
+        assert await superuser.fetchval("select pg_terminate_backend($1, 5000)", pid)
         (only,) = await waiting
         assert only.head.number == "lrz/R/2026/000001"
         with pytest.raises(DBAPIError):

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from support.bodies import NOT_TAXABLE, STANDARD, UNSIGNED, closing, embodied, signed
-from support.builders import OFFICE, booking, command, component, fact, record, register, report, tariff, uid
+from support.builders import (
+    NOW,
+    OFFICE,
+    booking,
+    command,
+    component,
+    fact,
+    record,
+    register,
+    report,
+    tariff,
+    uid,
+)
 from support.desk import Desk, NewDesk, codes
 from support.histories import amended, changed, flat, noon
 from support.usage_histories import metered
@@ -228,7 +240,8 @@ async def test_what_is_held_comes_up_again_with_its_story_until_it_is_charged_on
     assert charged == [(5_000 + 500 + 3 * 1_000,)]
 
 
-async def test_a_held_line_that_is_taken_back_afterwards_costs_nothing(desk: NewDesk) -> None:
+@pytest.mark.parametrize("decided", [True, False])
+async def test_a_held_line_that_is_taken_back_afterwards_costs_nothing(desk: NewDesk, decided: bool) -> None:
     rule = NOT_TAXABLE.model_copy(update={"valid_until": dt.date(2026, 3, 31)})
     billing = await desk(BillingHandler(bodies(lrz={"tax_rules": (rule,)}), 60))
     april = MONTHLY.model_copy(update={"start": dt.date(2026, 4, 1)})
@@ -236,13 +249,33 @@ async def test_a_held_line_that_is_taken_back_afterwards_costs_nothing(desk: New
     steps = (decide("2026-04", 11, "held"), review("2026-04", 12), approve("2026-04", 13))
     await settled(billing, draft("2026-04", 10), *steps)
     await billing.take(fact(changed(1, april, state="cancelled", changed_at=noon("2026-05-02")), 2))
-    decided = BillingHandler(bodies(), 60)
-    later = await desk(decided, shares=billing)
+    later = await desk(BillingHandler(bodies(), 60), shares=billing) if decided else billing
     await later.take(draft("2026-05", 20))
     assert sorted(await amounts(later, "2026-05")) == [-1_000, 1_000]
     assert await alerts(later, 20) == []
     closed = await settled(later, review("2026-05", 21), approve("2026-05", 22))
     assert (closed.charges_cents, closed.tax_cents) == (0, 0), "both bear the same VAT"
+
+
+async def test_a_line_that_came_up_again_is_taken_back_with_the_vat_it_was_charged_with(
+    desk: NewDesk,
+) -> None:
+    rule = NOT_TAXABLE.model_copy(update={"valid_until": dt.date(2026, 3, 31)})
+    billing = await desk(BillingHandler(bodies(lrz={"tax_rules": (rule,)}), 60))
+    april = MONTHLY.model_copy(update={"start": dt.date(2026, 4, 1), "end": dt.date(2026, 4, 30)})
+    steps = (decide("2026-04", 11, "held"), review("2026-04", 12), approve("2026-04", 13))
+    await settled(billing, fact(april, 1), draft("2026-04", 10), *steps)
+    later = await desk(BillingHandler(bodies(), 60), now=NOW + dt.timedelta(days=60), shares=billing)
+    steps = (decide("2026-05", 21, "released"), review("2026-05", 22), approve("2026-05", 23))
+    closed = await settled(later, draft("2026-05", 20), *steps)
+    assert (closed.charges_cents, closed.tax_cents) == (1_000, 190)
+    await later.take(fact(changed(1, april, state="cancelled", changed_at=noon("2026-06-02")), 2))
+    closed = await settled(later, *closing("2026-06", 30))
+    assert (closed.charges_cents, closed.tax_cents) == (-1_000, -190)
+    [(trace,)] = await later.rows(
+        "select document->>'trace_de' from charge_line where settlement_id = :id", id=uid(30)
+    )
+    assert str(trace).startswith("Storno der Position 1 aus 2026-05")
 
 
 async def test_a_budget_that_is_exceeded_holds_what_exceeds_it(desk: NewDesk) -> None:
