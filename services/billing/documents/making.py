@@ -5,6 +5,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -131,6 +132,7 @@ def _pieces(found: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
 def begin(register: str) -> None:
     """Get ready, behind everybody who answers messages; end when the service does."""
     global _register  # noqa: PLW0603 - the process has one, for as long as it lives
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells everybody; the service decides
     with contextlib.suppress(OSError):  # a hardened unit may not even step back
         os.nice(5)
     _register = MemberRegister.model_validate_json(register)
