@@ -74,7 +74,7 @@ async def export(session: Session, form: str, wanted: Wanted) -> int:
         ) from None
     for path in written:
         print(path)  # noqa: T201 - the data of this command
-    tell(f"{len(written)} Dateien in {wanted.folder}.", f"{len(written)} files in {wanted.folder}.")
+    tell(f"Dateien in {wanted.folder}: {len(written)}", f"Files in {wanted.folder}: {len(written)}")
     return FAILURE if failed else 0
 
 

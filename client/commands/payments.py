@@ -61,12 +61,12 @@ async def arrange(session: Session, due_by: dt.date, id_: str | None) -> None:
     """Net what is due and fix who pays whom."""
     found = await told(session, lambda m, i: m.arrange_payments(due_by, id=i), id_)
     tell(
-        f"{found.items} Belege über {_money(found.gross_cents)} verrechnet: {_money(found.offset_cents)} "
-        f"ohne Zahlung, {found.payments} Zahlungen über {_money(found.payable_cents)}, {found.disputed} "
-        "strittig.",
-        f"{found.items} documents of {_money(found.gross_cents)} netted: {_money(found.offset_cents)} "
-        f"without payment, {found.payments} payments of {_money(found.payable_cents)}, {found.disputed} "
-        "disputed.",
+        f"Verrechnet: {_money(found.gross_cents)} (Belege: {found.items}, strittig: {found.disputed}), davon "
+        f"{_money(found.offset_cents)} ohne Zahlung; Zahlungen: {found.payments} über "
+        f"{_money(found.payable_cents)}.",
+        f"Netted: {_money(found.gross_cents)} (documents: {found.items}, disputed: {found.disputed}), of it "
+        f"{_money(found.offset_cents)} without payment; payments: {found.payments} of "
+        f"{_money(found.payable_cents)}.",
     )
     print(found.netting_id)  # noqa: T201 - the one datum of this command
     hint("allmende payment list --open zeigt sie", "allmende payment list --open shows them")
@@ -135,9 +135,9 @@ async def remind(session: Session, as_of: dt.date, id_: str | None) -> None:
     """Remind whoever is overdue."""
     found = await told(session, lambda m, i: m.send_reminders(as_of, id=i), id_)
     tell(
-        f"{found.reminders} Mahnungen, Gebühren {_money(found.fees_cents)}, Verzugskosten "
+        f"Mahnungen: {found.reminders}, Gebühren {_money(found.fees_cents)}, Verzugskosten "
         f"{_money(found.late_charges_cents)} in der nächsten Abrechnung.",
-        f"{found.reminders} reminders, fees {_money(found.fees_cents)}, late charges "
+        f"Reminders: {found.reminders}, fees {_money(found.fees_cents)}, late charges "
         f"{_money(found.late_charges_cents)} in the next run.",
     )
 
@@ -169,9 +169,9 @@ async def bring_in(session: Session, file: str, iban: str | None) -> None:
         ]
         session.show(Listing(_UNMATCHED, rows, [each.model_dump(mode="json") for each in unmatched]))
     tell(
-        f"{total} Umsätze: {matched} zugeordnet, {repeated} schon bekannt, {len(unmatched)} nicht "
-        "zugeordnet.",
-        f"{total} entries: {matched} matched, {repeated} known already, {len(unmatched)} not matched.",
+        f"Umsätze: {total}, zugeordnet: {matched}, schon bekannt: {repeated}, nicht zugeordnet: "
+        f"{len(unmatched)}.",
+        f"Entries: {total}, matched: {matched}, known already: {repeated}, not matched: {len(unmatched)}.",
     )
 
 

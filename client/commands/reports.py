@@ -46,7 +46,7 @@ async def treatments(session: Session, year: int, of: str | None) -> None:
     listing = Listing(
         _TREATMENTS, [_treated_row(each) for each in found], [each.model_dump(mode="json") for each in found]
     )
-    if not session.empty(listing, "In dem Jahr ist nichts freigegeben.", "Nothing is issued in that year."):
+    if not session.empty(listing, "In dem Jahr ist nichts ausgestellt.", "Nothing is issued in that year."):
         session.show(listing)
 
 

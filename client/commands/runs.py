@@ -60,8 +60,8 @@ async def draft(session: Session, period: str, reason: str | None, id_: str | No
     )
     if found.late_records:
         tell(
-            f"Dazu {found.late_records} Meldungen, die nach einem früheren Entwurf kamen.",
-            f"With {found.late_records} records that came after an earlier draft.",
+            f"Nachmeldungen seit dem ersten Entwurf: {found.late_records}.",
+            f"Records that came after the first draft: {found.late_records}.",
         )
     print(found.revision)  # noqa: T201 - the one datum of this command
     _next("draft", period, found.revision, found.alerts)
@@ -76,8 +76,8 @@ def _next(state: str, period: str, revision: int, open_alerts: int) -> None:
         )
     elif open_alerts:
         hint(
-            f"allmende settlement alerts {period} zeigt {open_alerts} offene Hinweise",
-            f"allmende settlement alerts {period} shows {open_alerts} open alerts",
+            f"allmende settlement alerts {period} zeigt offene Hinweise: {open_alerts}",
+            f"allmende settlement alerts {period} shows open alerts: {open_alerts}",
         )
     elif state == "in_review":
         hint(
@@ -86,9 +86,7 @@ def _next(state: str, period: str, revision: int, open_alerts: int) -> None:
         )
     else:
         hint(
-            f"allmende settlement preview {period} zeigt den Entwurf, "
-            f"allmende settlement review {period} {revision} --person NAME prüft ihn",
-            f"allmende settlement preview {period} shows the draft, "
+            f"allmende settlement review {period} {revision} --person NAME zeichnet ihn als geprüft",
             f"allmende settlement review {period} {revision} --person NAME finds it right",
         )
 
@@ -118,10 +116,10 @@ def _figure(what: str, cents: int, before: int | None) -> dict[str, object]:
 def _tell_run(run: Run) -> None:
     german, english = RUNS[run.state]
     tell(
-        f"Abrechnungslauf {run.period}: {german}, Entwurf {run.revision}, {run.lines} Zeilen, "
+        f"Abrechnungslauf {run.period}: {german} Nr. {run.revision}, {run.lines} Zeilen, "
         f"{run.held_lines} zurückgestellt, {run.late_records} Nachmeldungen, {run.open_alerts} von "
         f"{run.alerts} Hinweisen offen.",
-        f"Settlement run {run.period}: {english}, draft {run.revision}, {run.lines} lines, "
+        f"Settlement run {run.period}: {english} no. {run.revision}, {run.lines} lines, "
         f"{run.held_lines} on hold, {run.late_records} late records, {run.open_alerts} of {run.alerts} "
         "alerts open.",
     )
@@ -187,8 +185,8 @@ async def decide(  # noqa: PLR0913 - what a decision is made of
     german, english = DECISIONS[found.decision]
     count = len(found.alerts)
     tell(
-        f"{count} Hinweise entschieden ({german}) von {found.person}; {found.open} sind offen.",
-        f"{count} alerts decided on ({english}) by {found.person}; {found.open} are open.",
+        f"Hinweise entschieden von {found.person} ({german}): {count}, noch offen: {found.open}.",
+        f"Alerts decided on by {found.person} ({english}): {count}, still open: {found.open}.",
     )
     async with session.market() as market:
         run = await market.settlement_run(period)

@@ -7,7 +7,7 @@ import pytest
 from support import bodies, examples
 from support.camt import camt
 from support.fake_market import FakeMarket, Run, refused
-from support.settlement_examples import NETTING_ID, TEXT_HASH
+from support.payment_examples import NETTING_ID, TEXT_HASH
 
 from allmende.schemas.payments import (
     ArrangePayments,
@@ -35,7 +35,7 @@ def last(name: str) -> object:
 def test_what_is_due_is_netted(run: Run, fake: FakeMarket) -> None:
     code, out, err = run("payment", "arrange", "2026-06-03", *ANNA)
     assert (code, out) == (0, f"{NETTING_ID}\n")
-    assert "200,00 € ohne Zahlung, 4 Zahlungen über 12.000,00 €, 1 strittig" in err
+    assert "strittig: 1), davon 200,00 € ohne Zahlung; Zahlungen: 4 über 12.000,00 €" in err
     sent = fake.commands[0][1]
     assert isinstance(sent, ArrangePayments)
     assert (sent.due_by, sent.claim.person) == (dt.date(2026, 6, 3), "anna")
@@ -56,7 +56,7 @@ def test_payments_and_open_items_are_listed(run: Run, fake: FakeMarket) -> None:
 
 def test_the_overdue_are_reminded(run: Run, fake: FakeMarket) -> None:
     code, _, err = run("payment", "remind", "2026-06-20", *ANNA)
-    assert (code, err.startswith("1 Mahnungen")) == (0, True)
+    assert (code, err.startswith("Mahnungen: 1")) == (0, True)
     assert isinstance(fake.commands[0][1], SendReminders)
 
 
@@ -117,7 +117,7 @@ def test_an_account_statement_is_brought_in(run: Run, fake: FakeMarket) -> None:
     Path("auszug.xml").write_bytes(camt(bodies.iban(5), entries))
     code, out, err = run("payment", "import", "auszug.xml")
     assert (code, "tilgt keine Zahlung" in out) == (0, True)
-    assert err == "2 Umsätze: 1 zugeordnet, 0 schon bekannt, 1 nicht zugeordnet.\n"
+    assert err == "Umsätze: 2, zugeordnet: 1, schon bekannt: 0, nicht zugeordnet: 1.\n"
     [(_, sent)] = fake.commands
     assert isinstance(sent, ReportBankStatement)
     assert [each.amount_cents for each in sent.entries] == [186_000, -1_990]

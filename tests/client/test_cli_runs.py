@@ -36,8 +36,8 @@ def test_a_month_is_drafted_and_the_next_step_named(run: Run, fake: FakeMarket) 
     code, out, err = run("settlement", "draft", "2026-04", "--reason", "Zwei Nachmeldungen")
     assert (code, out) == (0, "2\n")
     assert "Entwurf 2 für 2026-04: 6 Zeilen, Leistungen 272,00 €" in err
-    assert "2 Meldungen, die nach einem früheren Entwurf kamen" in err
-    assert "-> allmende settlement alerts 2026-04 zeigt 1 offene Hinweise" in err
+    assert "Nachmeldungen seit dem ersten Entwurf: 2." in err
+    assert "-> allmende settlement alerts 2026-04 zeigt offene Hinweise: 1" in err
     assert fake.commands[0][1] == DraftSettlement(period="2026-04", reason="Zwei Nachmeldungen")
     assert "Draft 2 of 2026-04" in run("settlement", "draft", "2026-04", "--language", "en")[2]
     fake.outcome = refused("period_not_over", period="2026-04")
@@ -86,7 +86,7 @@ def test_alerts_are_listed_and_how_to_decide_is_told(run: Run, fake: FakeMarket)
 def test_alerts_are_decided_on(run: Run, fake: FakeMarket, option: str, decision: str) -> None:
     reason = ("--reason", "so gebucht")
     code, _, err = run("settlement", "decide", "2026-04", "1", "2", option, *reason, *ANNA)
-    assert (code, "1 Hinweise entschieden" in err) == (0, True)
+    assert (code, "Hinweise entschieden von anna" in err) == (0, True)
     sent = fake.commands[0][1]
     assert isinstance(sent, SettleAlerts)
     assert (sent.alerts, sent.decision, sent.claim.person) == ((1, 2), decision, "anna")

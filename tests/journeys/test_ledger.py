@@ -81,9 +81,11 @@ async def test_a_file_is_verified_without_the_market(
     out, err = capsys.readouterr()
     assert out == f"{head}\n"
     assert f"{ENTRIES} Buchungssätze geprüft, die Kette hält." in err
-    file.write_text(text.replace("Umlage 2005-12", "Spende 2005-12", 1), "utf-8")
+    lines = text.splitlines(keepends=True)
+    broken = next(n for n, line in enumerate(lines, 1) if re.search(r"Umlage 2005-12\b[^:]*: gsi", line))
+    changed = lines[broken - 1].replace("Umlage 2005-12", "Spende 2005-12")
+    file.write_text("".join([*lines[: broken - 1], changed, *lines[broken:]]), "utf-8")
     assert await command(market, "office", "ledger", "verify", str(file)) == 5
-    broken = next(n for n, line in enumerate(text.splitlines(), 1) if "Umlage 2005-12" in line)
     assert f"Die Kette ist gebrochen: Buchungssatz {broken} (" in capsys.readouterr().err
     file.write_text("".join(text.splitlines(keepends=True)[:-1]), "utf-8")
     assert await command(market, "office", "ledger", "verify", str(file), "--head", head) == 5

@@ -1,10 +1,13 @@
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from support import bodies, builders, examples
 
+from allmende.schemas.bodies import Duty
+from allmende.schemas.contract import read
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import FOUNDING, MemberRegister, RegisteredMember, SettlementRules
 
@@ -73,6 +76,19 @@ def test_bodies_persons_and_rules_come_back_as_they_were_written() -> None:
     rules = (SettlementRules(valid_from=dt.date(2026, 1, 1), netting="cycles", grace_days=5),)
     register = bodies.embodied(builders.register("lrz")).model_copy(update={"rules": rules})
     assert MemberRegister.model_validate_json(register.model_dump_json()) == register
+
+
+@pytest.mark.parametrize("file", ["deploy/example/register.json", "docs/examples/register.json"])
+def test_the_examples_can_settle(file: str) -> None:
+    register = read(MemberRegister, (Path(__file__).parents[2] / file).read_bytes())
+    duties = {duty for person in register.office.persons for duty in person.duties}
+    assert duties >= {Duty.REVIEW, Duty.APPROVE, Duty.TREASURY}
+    assert register.office.body is not None
+    assert [rules.valid_from.year for rules in register.rules] == [2026, 2027]
+    for member in register.members:
+        if member.body is not None:
+            assert "erfunden" in member.body.name
+            assert member.body.iban[4:12] == "00000000"
 
 
 def test_persons_are_found_by_their_ids() -> None:
