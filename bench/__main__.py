@@ -8,7 +8,7 @@ import uvloop
 
 from allmende.schemas import subjects
 from allmende.servicekit.testing import Sandbox
-from bench import catalogue, closing, growth, latency, throughput, usage
+from bench import catalogue, closing, growth, latency, settlement, throughput, usage
 from bench.market import OFFERINGS, Servers, fill, names, servers, stored
 from bench.processes import memory_mib, serving, trace_receiver
 from bench.readers import reading
@@ -43,6 +43,8 @@ async def main() -> None:
         await usage.measure(found, traces)
         async with found.market(len(closing.MEMBERS)) as closed:
             await closing.measure(closed)
+        async with found.market(len(settlement.MEMBERS)) as settled:
+            await settlement.measure(settled)
         await catalogue.measure(market)
         grown += await _growth(found, market, [size for size in sizes if size > _MANY])
         _print_growth(grown)

@@ -17,7 +17,7 @@ from allmende.servicekit import database
 from allmende.servicekit.testing import Sandbox
 from allmende.services.billing import store
 from allmende.services.billing.handlers import BillingHandler
-from bench import closing, office
+from bench import closing, documents, office
 from bench.market import names, servers
 
 RECORDS = min(int(os.environ.get("ALLMENDE_BENCH_RECORDS", "1000000")), 1_000_000)
@@ -53,7 +53,8 @@ def _bookings() -> list[BookingConfirmed]:
 async def measure(market: Sandbox) -> None:
     """Print what each stage takes."""
     engine = database.engine(market.databases["billing"])
-    handler = BillingHandler(office.with_bodies(office.with_persons(market.register)), 60)
+    register = office.with_bodies(office.with_persons(market.register))
+    handler = BillingHandler(register, 60)
     bookings = _bookings()
     for start in range(0, len(bookings), 1_000):
         async with engine.begin() as tx:
@@ -69,13 +70,20 @@ async def measure(market: Sandbox) -> None:
         took, lines = await closing.rated(engine, PERIOD)
         ratings.append(took)
     ratio = statistics.median(each / floor for each, floor in zip(ratings, floors, strict=True))
-    floor = statistics.median(floors)
-    print(f"  aggregation in SQL        {floor:8.2f} s")
-    print(f"  rating, {lines:,} lines     {statistics.median(ratings):8.2f} s, ratio {ratio:.2f}")
+    _stage("aggregation in SQL", statistics.median(floors))
+    _stage("rating", statistics.median(ratings), f"{lines:,} lines; {ratio:.2f} times the aggregation")
     drafting, issuing = await office.settle(engine, handler, PERIOD)
-    print(f"  draft, as a whole         {drafting:8.2f} s")
-    print(f"  issue, as a whole         {issuing:8.2f} s", flush=True)
+    _stage("draft", drafting, "rating, VAT, alerts, lines kept")
+    _stage("issue", issuing, "documents numbered, statements, postings")
+    made = await documents.make(engine, register)
+    for each in made:
+        _stage(each.kind, each.seconds, each.line)
+    _stage("from close to all documents", drafting + issuing + sum(each.seconds for each in made))
     await engine.dispose()
+
+
+def _stage(name: str, seconds: float, about: str = "") -> None:
+    print(f"  {name:28} {seconds:8.2f} s  {about}".rstrip(), flush=True)
 
 
 async def main() -> None:

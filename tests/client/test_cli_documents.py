@@ -11,7 +11,7 @@ import pytest
 from support import bodies, examples
 from support.fake_market import FakeMarket, Run, refused
 from support.journals import some_entries
-from support.settlement_examples import NUMBER
+from support.payment_examples import NUMBER
 
 from allmende.schemas.contract import Contract
 from allmende.schemas.invoices import DocumentMade, DocumentPart, Documents, ListDocuments, ReadDocument

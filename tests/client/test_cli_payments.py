@@ -7,7 +7,7 @@ import pytest
 from support import bodies, examples
 from support.camt import camt
 from support.fake_market import FakeMarket, Run, refused
-from support.settlement_examples import NETTING_ID, TEXT_HASH
+from support.payment_examples import NETTING_ID, TEXT_HASH
 
 from allmende.schemas.payments import (
     ArrangePayments,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support import bodies, examples, settlement_examples
+from support import bodies, examples, payment_examples
 from support.builders import uid
 from support.fake_market import FakeMarket
 
@@ -42,7 +42,7 @@ CALLS: dict[str, Callable[[FakeMarket], Awaitable[Contract]]] = {
     "billing.objection.raise": lambda m: m.raise_objection(MONTH, 2, "x", id=ID),
     "billing.objection.decide": lambda m: m.decide_objection(ID, "upheld", "x", credit_cents=5, id=ID),
     "billing.objection.withdraw": lambda m: m.withdraw_objection(ID, "x", id=ID),
-    "billing.invoice.reissue": lambda m: m.reissue_invoice(settlement_examples.NUMBER, "x", id=ID),
+    "billing.invoice.reissue": lambda m: m.reissue_invoice(payment_examples.NUMBER, "x", id=ID),
     "billing.payment.arrange": lambda m: m.arrange_payments(DAY, id=ID),
     "billing.bank.report": lambda m: m.report_bank_statement(bodies.iban(1), "1", [ENTRY], id=ID),
     "billing.reminder.send": lambda m: m.send_reminders(DAY, id=ID),
