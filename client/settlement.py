@@ -68,6 +68,7 @@ class SettlementRoom(Room):
         key: AllocationKey,
         *,
         replaces: str | None = None,
+        legal_basis: str | None = None,
         id: str | None = None,
     ) -> LevyCharged | Rejection:
         """Spread a cost of the cooperative over its members (office only).
@@ -78,9 +79,17 @@ class SettlementRoom(Room):
             amount_cents: what is spread.
             key: by which.
             replaces: the id of a levy that was taken back and is billed again.
+            legal_basis: stands on the notices, such as a paragraph of the statutes.
             id: becomes the levy's.
         """
-        levy = ChargeLevy(period=period, title=title, amount_cents=amount_cents, key=key, replaces=replaces)
+        levy = ChargeLevy(
+            period=period,
+            title=title,
+            amount_cents=amount_cents,
+            key=key,
+            replaces=replaces,
+            legal_basis=legal_basis,
+        )
         return await self._told(levy, id, LevyCharged)
 
     async def reverse_levy(

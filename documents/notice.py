@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from allmende.schemas.bodies import Body
@@ -22,13 +22,13 @@ class NoticeFile:
     Attributes:
         rules: as they held when it was issued.
         issued_at: the moment of that.
-        legal_basis: what entitles the issuer, such as a paragraph of its statutes, by language.
+        legal_bases: what entitles the issuer, such as a paragraph of its statutes, once for each levy.
     """
 
     invoice: Invoice
     rules: SettlementRules
     issued_at: dt.datetime
-    legal_basis: Mapping[Language, str] = dataclasses.field(default_factory=dict)
+    legal_bases: Sequence[str] = ()
 
 
 def is_notice(invoice: Invoice) -> bool:
@@ -85,8 +85,8 @@ def _sections(file: NoticeFile, issuer: Body, write: Writing) -> list[dict[str, 
     found = [_section("Entscheidung" if german else "Decision", *_decision(head, write))]
     if head.reason:
         found.append(_section("Grund" if german else "Reason", head.reason))
-    if basis := file.legal_basis.get(write.language):
-        found.append(_section("Rechtsgrundlage" if german else "Legal basis", basis))
+    if file.legal_bases:
+        found.append(_section("Rechtsgrundlage" if german else "Legal basis", *file.legal_bases))
     found.append(_reckoning(file.invoice, write))
     if head.kind == "notice" and head.gross_cents > 0:
         found.append(_section("Zahlung" if german else "Payment", _payment(head, issuer, write)))
@@ -156,15 +156,17 @@ def _reckoning(invoice: Invoice, write: Writing) -> dict[str, Any]:
 
 
 def _payment(head: InvoiceHead, issuer: Body, write: Writing) -> str:
+    """Tell when it is due; amount and reference of the payment are those of the netting to come."""
     due, account = write.day(head.due_on), spaced(issuer.iban)
     if write.language == "de":
         return (
-            f"Der Betrag ist am {due} fällig und auf das Konto {account} von {issuer.name} zu zahlen, "
-            f"Verwendungszweck {head.reference}, soweit er nicht mit Ihren Forderungen verrechnet wird."
+            f"Der Betrag ist am {due} fällig. Bitte zahlen Sie noch nicht: Er wird mit Ihren Forderungen "
+            f"verrechnet; Betrag, Tag und Verwendungszweck (RF…) der Zahlung auf das Konto {account} nennt "
+            f"Ihnen {issuer.name} mit der Verrechnung."
         )
     return (
-        f"The amount is due on {due} and payable to the account {account} of {issuer.name}, "
-        f"reference {head.reference}, as far as it is not offset against what you are owed."
+        f"The amount is due on {due}. Please do not pay yet: it is offset against what you are owed; "
+        f"{issuer.name} then tells amount, day and reference (RF…) of the payment to the account {account}."
     )
 
 

@@ -202,6 +202,7 @@ class ChargeLevy(Contract):
 
     Attributes:
         replaces: a levy that was taken back and is billed again, perhaps under another key.
+        legal_basis: what entitles to it, such as a paragraph of the statutes; it stands on the notices.
     """
 
     period: Period
@@ -209,6 +210,7 @@ class ChargeLevy(Contract):
     amount_cents: Annotated[Cents, Field(gt=0, le=10**15)]
     key: AllocationKey
     replaces: Uuid | None = None
+    legal_basis: Line | None = None
 
 
 class LevyShare(Contract):
@@ -234,6 +236,7 @@ class LevyCharged(Contract):
     shares: tuple[LevyShare, ...]
     replaces: Uuid | None = None
     charged_for: Period | None = None
+    legal_basis: Line | None = None
 
 
 class StatementItem(Contract):

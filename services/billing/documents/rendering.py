@@ -19,6 +19,7 @@ class Job:
     Attributes:
         document: an `Invoice`, or of a statement a `StatementIssued`.
         lines: of a statement, each a `ChargeLine`; `earlier` are those of the period `against`.
+        legal_bases: of the levies on a notice.
     """
 
     document_id: str
@@ -27,6 +28,7 @@ class Job:
     lines: tuple[str, ...] = ()
     against: str | None = None
     earlier: tuple[str, ...] = ()
+    legal_bases: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,7 @@ def _invoice(job: Job, register: MemberRegister) -> bytes | Rejected:
         return xrechnung.render(invoice)
     day = invoice.head.issued_on
     noon = dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
-    file = notice.NoticeFile(invoice, register.rules_on(day), noon)
+    file = notice.NoticeFile(invoice, register.rules_on(day), noon, job.legal_bases)
     return notice.render(file, "de" if job.kind == "notice_de" else "en")
 
 

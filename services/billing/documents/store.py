@@ -62,7 +62,12 @@ _JOBS = text("""
            s.member, f.settlement_id::text,
            (select p.settlement_id::text from settlement p
             where s.member is not null and p.period < f.period and p.state = 'issued'
-            order by p.period desc limit 1)
+            order by p.period desc limit 1),
+           (select coalesce(array_agg(distinct v.document->>'legal_basis')
+                            filter (where v.document->>'legal_basis' is not null), '{}')
+            from invoice_line n join charge_line c using (settlement_id, line)
+            join levy v on v.levy_id = cast(c.document->>'levy_id' as uuid)
+            where n.invoice_id = f.invoice_id and f.kind like 'notice%')
     from document_file f
     left join invoice i using (invoice_id)
     left join statement s using (statement_id)
@@ -184,10 +189,10 @@ async def jobs(connection: AsyncConnection, ids: Sequence[str]) -> list[Job]:
     """Read what files are made of, as it stands in the database; a statement's also of the period before."""
     found = []
     for row in (await connection.execute(_JOBS, {"ids": list(ids)})).all():
-        document_id, kind, document, head, lines, member, settlement_id, before = row
+        document_id, kind, document, head, lines, member, settlement_id, before, bases = row
         if member is None:
             whole = f'{document[:-1]},"head":{head},"lines":[{",".join(lines)}]}}'
-            found.append(Job(document_id, kind, whole))
+            found.append(Job(document_id, kind, whole, legal_bases=tuple(bases)))
             continue
         charged = await _charged(connection, settlement_id, member)
         against, earlier = None, []

@@ -55,6 +55,7 @@ def charge(
         shares=tuple(LevyShare(member=share.member, amount_cents=share.amount_cents) for share in shares),
         replaces=command.replaces,
         charged_for=charged_for,
+        legal_basis=command.legal_basis,
     )
     return Levy(fact, tuple(shares))
 

@@ -49,7 +49,11 @@ NAMES = [
 def month() -> list[Incoming]:
     """A booking with usage and a levy, drafted, reviewed and approved."""
     levy = ChargeLevy(
-        period="2026-04", title="Büro", amount_cents=1002, key=key({"desy": 1, "kit": 1, "lrz": 1})
+        period="2026-04",
+        title="Büro",
+        amount_cents=1002,
+        key=key({"desy": 1, "kit": 1, "lrz": 1}),
+        legal_basis="§ 9 Abs. 1 der Satzung",
     )
     return [
         fact(booking(), 1),
@@ -106,7 +110,9 @@ async def test_what_is_issued_is_queued_with_it_and_made_once(billing: Desk) -> 
             assert {"PDF/A-3", "PDF/UA-1"} <= claims(content)
     assert "Zu zahlen 8,34 €" in said(made[NAMES[0]])  # 5.00 for usage, 3.34 of the levy
     assert "To be paid to you €1.66" in said(made[NAMES[5]])
-    assert "eine Umlage von 3,34 €" in said(made["2026-04-office-U-2026-000001-bescheid.pdf"])
+    levied = said(made["2026-04-office-U-2026-000001-bescheid.pdf"])
+    assert "eine Umlage von 3,34 €" in levied
+    assert "Rechtsgrundlage § 9 Abs. 1 der Satzung" in levied
     rows = await billing.rows("select file_name, sha256 from document_file")
     assert {row[0]: row[1] for row in rows} == {
         name: hashlib.sha256(content).hexdigest() for name, content in made.items()
