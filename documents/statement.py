@@ -28,7 +28,6 @@ class StatementFile:
         against: that period.
         lines: what the member owes, by number.
         rules: as they held when it was issued.
-        reference: of the payment that settles it, where that is arranged already.
     """
 
     statement: StatementIssued
@@ -39,7 +38,6 @@ class StatementFile:
     against: str | None
     lines: Sequence[ChargeLine]
     rules: SettlementRules
-    reference: str | None = None
 
 
 def render(file: StatementFile, language: Language) -> bytes | Rejected:
@@ -112,36 +110,40 @@ def _position(statement: StatementIssued, write: Writing) -> list[list[str]]:
 
 
 def _payment(file: StatementFile, house: Body, body: Body, write: Writing) -> str:
-    """Tell how the difference is paid."""
+    """Tell how the difference is paid: amount, account and reference are those of the netting to come."""
     statement, german = file.statement, write.language == "de"
-    net, amount = statement.net_cents, write.euro(abs(statement.net_cents))
-    if not net:
+    if not statement.net_cents:
         return "Es ist nichts zu zahlen." if german else "Nothing has to be paid."
     if file.rules.netting != "clearing_house":
         return (
-            "Gezahlt wird je Dokument unter dessen Verwendungszweck, soweit nicht verrechnet wird."
+            "Bitte zahlen Sie noch nicht: Gezahlt wird, was nach der Verrechnung offen bleibt. Sie nennt zu "
+            "jeder Zahlung Empfänger, Betrag, Tag und Verwendungszweck (RF…)."
             if german
-            else "Each document is paid under its own reference, as far as it is not offset."
+            else "Please do not pay yet: what the offsetting leaves open is paid. It tells payee, amount, "
+            "day and reference (RF…) of every payment."
         )
-    theirs, ours = spaced(body.iban), spaced(house.iban)
-    if net > 0:
-        known = f" ({file.reference})" if file.reference else ""
+    if statement.net_cents > 0:
+        theirs = spaced(body.iban)
         return (
-            f"Der Betrag wird auf Ihr Konto {theirs} überwiesen{known}, sobald der Zeitraum verrechnet ist."
+            f"Was nach der Verrechnung mit allen fälligen Dokumenten bleibt, wird auf Ihr Konto {theirs} "
+            "überwiesen; sie nennt Betrag, Tag und Verwendungszweck (RF…)."
             if german
-            else f"The amount is transferred to your account {theirs}{known} once the period is offset."
+            else f"What is left once all documents due are offset is transferred to your account {theirs}; "
+            "the offsetting tells amount, day and reference (RF…)."
         )
     days = [item.due_on for item in statement.payable if item.due_on]
-    due = write.day(min(days)) if days else None
+    due, ours = write.day(min(days)) if days else None, spaced(house.iban)
     if german:
-        until = f" bis zum {due}" if due else ""
-        told = "unter der Zahlungsreferenz (RF…), die mit der Verrechnung des Zeitraums mitgeteilt wird"
-        under = f"Verwendungszweck {file.reference}" if file.reference else told
-        return f"Bitte zahlen Sie {amount}{until} an {house.name}, IBAN {ours}, {under}."
-    until = f" by {due}" if due else ""
-    told = "under the payment reference (RF…) that is told when the period is offset"
-    under = f"reference {file.reference}" if file.reference else told
-    return f"Please pay {amount}{until} to {house.name}, IBAN {ours}, {under}."
+        first = f"Die ersten Dokumente sind am {due} fällig. " if due else ""
+        return (
+            f"{first}Bitte zahlen Sie noch nicht: {house.name} verrechnet, was fällig ist, und nennt Ihnen "
+            f"dann Betrag, Tag und Verwendungszweck (RF…) der Zahlung auf das Konto {ours}."
+        )
+    first = f"The first documents are due on {due}. " if due else ""
+    return (
+        f"{first}Please do not pay yet: {house.name} offsets what is due and then tells amount, day "
+        f"and reference (RF…) of the payment to the account {ours}."
+    )
 
 
 def _side(file: StatementFile, direction: str, write: Writing) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.money import plain
 
+from . import wording
 from .typeset import Language, Writing
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
@@ -47,8 +48,13 @@ def heads(language: Language) -> list[str]:
 
 
 def _cells(line: ChargeLine, language: Language) -> list[Cell]:
-    cells = [value(line) for _, _, _, value in _COLUMNS]
-    return [*cells[:-1], line.trace_de if language == "de" else line.trace_en]
+    told = {
+        "Art": wording.said(wording.KINDS[line.kind], language),
+        "Anlass": wording.said(wording.CAUSES[line.cause], language)
+        or wording.said(wording.REGULAR, language),
+        "Herleitung": line.trace_de if language == "de" else line.trace_en,
+    }
+    return [told.get(german, value(line)) for german, _, _, value in _COLUMNS]
 
 
 def harmless(text: str) -> str:

@@ -14,6 +14,8 @@ CAUSES: dict[str, tuple[str, str]] = {
     "reimbursement": ("Erstattung von Kosten", "reimbursement of costs"),
     "late_charge": ("Säumniszuschlag", "late charge"),
 }
+KINDS: dict[str, tuple[str, str]] = {"charge": ("Leistung", "service"), "levy": ("Umlage", "levy")}
+REGULAR = ("regulär", "regular")
 FREE = ("kostenfrei", "free of charge")
 TOTAL = ("Summe", "Total")
 TAXES: dict[str, tuple[str, str]] = {

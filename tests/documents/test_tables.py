@@ -31,6 +31,8 @@ def test_german_csv_has_semicolons_commas_and_german_days() -> None:
     second = rows[1]
     assert (second["Menge"], second["Einheit"], second["Leistung bis"]) == ("1234,5", "GiB", "31.01.2027")
     assert (second["USt-Satz in %"], second["Buchungsstelle"]) == ("19", "11.1.07 / 5431000 / 0815")
+    assert {row["Art"] for row in rows} == {"Leistung", "Umlage"}
+    assert {"regulär", "Gutschrift"} <= {row["Anlass"] for row in rows}
     assert second["Herleitung"].startswith("1.234,5 GiB: die ersten 1.000")
 
 
@@ -41,6 +43,7 @@ def test_english_csv_has_commas_points_and_iso_days() -> None:
         "987.65",
         "2027-01-31",
     )
+    assert (rows[1]["Kind"], rows[1]["Cause"]) == ("service", "regular")
     assert rows[1]["Explanation"].startswith("1,234.5 GiB: the first")
 
 
