@@ -151,8 +151,8 @@ class _Teller:
         named = ", ".join(record.id for record in records[:_RECORDS_NAMED])
         more = " …" if count > _RECORDS_NAMED else ""
         return self._say(
-            f"{count} Meldungen zählen: {named}{more}." if named else f"{count} Meldungen zählen.",
-            f"{count} records count: {named}{more}." if named else f"{count} records count.",
+            f"Gezählte Meldungen: {count} ({named}{more})." if named else f"Gezählte Meldungen: {count}.",
+            f"Records that count: {count} ({named}{more})." if named else f"Records that count: {count}.",
         )
 
     def _related(self, story: LineStory) -> str:

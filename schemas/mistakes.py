@@ -169,6 +169,10 @@ _RULES = (
         r"must be a decimal number written as text.*",
         "Hier muss eine Dezimalzahl wie 12.50 stehen, mit Punkt, höchstens 15 Stellen davor und 9 dahinter",
     ),
+    (
+        r"is no (IBAN|Leitweg-ID): its check digits do not fit",
+        "Das ist keine {0}: Die Prüfziffern stimmen nicht",
+    ),
     (r"must be a date such as (\S+)", "Hier muss ein Datum wie {0} stehen"),
     (r"must be a moment with its offset.*", "Hier muss ein Zeitpunkt wie 2026-03-31T10:00:00Z stehen"),
     (r"day is out of range for month|month must be .*|day .* must be in range.*", "Den Tag gibt es nicht"),

@@ -554,8 +554,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "These cost pools are not settled yet: {pools}",
     ),
     "year_with_objections": (
-        "Über {count} Einwendungen des Jahres {year} ist noch nicht entschieden.",
-        "{count} objections of the year {year} are not decided yet.",
+        "Nicht entschiedene Einwendungen des Jahres {year}: {count}.",
+        "Objections of the year {year} that are not decided: {count}.",
     ),
     # pools
     "key_version_taken": (

@@ -124,7 +124,11 @@ async def _up(home: Home, port: int, language: str, *, demonstration: bool) -> i
             members = ", ".join(sorted(path.stem for path in (home.path / "keys").glob("*.nk"))[:4])
             _say(
                 text["running"].format(
-                    url=running.url, home=home.path, members=members, logs=home.path / "logs"
+                    url=running.url,
+                    export="" if port == _DEFAULT_PORT else text["export"].format(url=running.url),
+                    home=home.path,
+                    members=members,
+                    logs=home.path / "logs",
                 )
             )
             for name, url in running.health.items():
@@ -181,11 +185,13 @@ _TEXTS = {
         "running": (
             "\nDer Marktplatz läuft. Ende mit Strg-C; der Stand bleibt in {home} erhalten.\n"
             "  NATS       {url}\n"
+            "{export}"
             "  Umsehen    allmende offer list --member MITGLIED      (Mitglieder: {members}, …)\n"
             "             allmende settlement show 2005-11 --member MITGLIED\n"
             "             allmende event tail --member MITGLIED\n"
             "  Protokolle {logs}"
         ),
+        "export": "  Vorher     export ALLMENDE_URL={url}\n",
         "stopping": "Der Marktplatz wird beendet …",
         "not_played": "Die Vorführung wurde nicht vollständig gespielt; ein weiterer Start setzt sie fort.",
     },
@@ -194,11 +200,13 @@ _TEXTS = {
         "running": (
             "\nThe market is running. End it with Ctrl-C; its state is kept in {home}.\n"
             "  NATS       {url}\n"
+            "{export}"
             "  Look round allmende offer list --member MEMBER        (members: {members}, …)\n"
             "             allmende settlement show 2005-11 --member MEMBER\n"
             "             allmende event tail --member MEMBER\n"
             "  Logs       {logs}"
         ),
+        "export": "  Before     export ALLMENDE_URL={url}\n",
         "stopping": "The market is being stopped …",
         "not_played": "The demonstration was not played to its end; starting again continues it.",
     },

@@ -32,6 +32,13 @@ _DOCUMENTS = (
     Column("size", "Bytes", "Bytes", Kind.NUMBER),
     Column("sha256", "SHA-256", "SHA-256"),
 )
+_KINDS = {
+    "xrechnung": ("XRechnung", "XRechnung"),
+    "notice_de": ("Bescheid, deutsch", "notice, German"),
+    "notice_en": ("Bescheid, englisch", "notice, English"),
+    "statement_de": ("Abrechnung, deutsch", "statement, German"),
+    "statement_en": ("Abrechnung, englisch", "statement, English"),
+}
 _STATES = {
     "pending": ("wird erstellt", "being made"),
     "made": ("erstellt", "made"),
@@ -92,7 +99,7 @@ async def documents(session: Session, period: str, of: str | None) -> None:
     rows = [
         {
             "file_name": each.file_name,
-            "kind": each.kind,
+            "kind": say(*_KINDS[each.kind]),
             "number": each.number,
             "issuer": each.issuer,
             "recipient": each.recipient,

@@ -121,7 +121,7 @@ def _item_row(item: OpenItem) -> dict[str, object]:
         "direction": say(*DIRECTIONS[item.direction]),
         "counterparty": item.counterparty,
         "due_on": item.due_on,
-        "days_overdue": item.days_overdue,
+        "days_overdue": max(0, item.days_overdue) or None,
         "gross_eur": item.gross_cents,
         "disputed_eur": item.disputed_cents,
         "offset_eur": item.offset_cents,

@@ -103,7 +103,7 @@ async def show(session: Session, period: str, of: str | None) -> None:
         raise refusal(found)
     session.show(lines_of(found))
     head = found.statement
-    net = euro(head.net_cents, language=language())
+    net = euro(abs(head.net_cents), language=language())
     german = (
         f"zu zahlen an {head.clearing_house}"
         if head.net_cents < 0

@@ -188,8 +188,8 @@ async def dispute(  # noqa: PLR0913 - what an objection is made of
         )
     print(found.objection_id)  # noqa: T201 - the one datum of this command
     hint(
-        "allmende settlement objections zeigt, wie darüber entschieden wird",
-        "allmende settlement objections shows how it is decided",
+        "allmende settlement objections --all zeigt, wie darüber entschieden wird",
+        "allmende settlement objections --all shows how it is decided",
     )
 
 

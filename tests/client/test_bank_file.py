@@ -201,6 +201,8 @@ def test_what_is_no_account_statement_is_refused() -> None:
     assert mistake("no file").line == 1
     assert mistake("").english == "The file is no well-formed XML"
     assert mistake(statement(NEW)[:-30]).line > 0
+    wrong = mistake(statement(NEW).replace(IBAN, IBAN[:-1] + "1"))
+    assert wrong.german == "Das ist keine IBAN: Die Prüfziffern stimmen nicht"
 
 
 LAUGHS = (

@@ -94,7 +94,7 @@ def test_a_statement(run: Run, fake: FakeMarket) -> None:
     code, out, err = run("settlement", "show", "2026-04", "--of", "alster-it")
     assert (code, fake.sent) == (0, [("2026-04", "alster-it")])
     assert "5.760 h zu 1,25 € je 100 h = 72,00 €" in out
-    assert "Abrechnung 2026-04/002 für alster-it: -1.932,91 € zu zahlen an nordverbund" in err
+    assert "Abrechnung 2026-04/002 für alster-it: 1.932,91 € zu zahlen an nordverbund" in err
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_charge_is_told_from_its_price_to_its_records() -> None:
         "Umsatzsteuer": "Nicht steuerbar, § 27 Abs. 22 UStG mit § 2 Abs. 3 UStG a. F. (§ 27 Abs. 22 UStG); "
         "entschieden am 01.12.2016 von Kämmerei (Regel oeffentliche-gewalt).",
         "Buchungsstelle": "11.1.02 / 5431000 / IT-Betrieb.",
-        "Verbrauch": "30 Meldungen zählen: vm-0815/2026-04-01 ….",
+        "Verbrauch": "Gezählte Meldungen: 30 (vm-0815/2026-04-01 …).",
         "Berichtigungen": "2026-03 Zeile 9 über 12,00 € (Entgelt).",
         "Beleg": "Steht auf weser-it/R/2026/000017.",
         "Widerspruch": "0196b001-7e1b-7c55-9d1e-3f5a6b7c8d01, erhoben.",
