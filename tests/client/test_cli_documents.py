@@ -53,6 +53,7 @@ def test_files_are_listed_with_what_could_not_be_made(run: Run, fake: FakeMarket
     fake.outcome = page(a_file(), lost, pending=3)
     code, out, err = run("settlement", "documents", "2026-04")
     assert (code, "erstellt" in out, "nicht möglich" in out) == (0, True, True)
+    assert "XRechnung" in out
     assert "Die Leitweg-ID fehlt." in err
     assert "3 Dateien werden noch erstellt." in err
 

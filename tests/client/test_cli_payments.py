@@ -52,6 +52,7 @@ def test_payments_and_open_items_are_listed(run: Run, fake: FakeMarket) -> None:
     assert (code, "zu zahlen" in out) == (0, True)
     assert err == "alster-it: zu zahlen 272,00 €, zu erhalten 0,00 €.\n"
     assert fake.asked[-1] == ListOpenItems(as_of=dt.date(2026, 5, 4))
+    assert "-30" not in out  # what is not due yet is not overdue
 
 
 def test_the_overdue_are_reminded(run: Run, fake: FakeMarket) -> None:
