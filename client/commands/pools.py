@@ -6,7 +6,6 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from allmende.client.output import Column, Kind, Listing
-from allmende.schemas.documents import CHARACTERS_MAX, Mistakes, read_documents
 from allmende.schemas.money import euro
 from allmende.schemas.pools import (
     AdvancePool,
@@ -22,10 +21,9 @@ from allmende.schemas.pools import (
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.tariff import AllocationKey
 
-from .files import read_text
-from .language import hint, language, refusal, say, tell
+from .files import read_models
+from .language import hint, language, refusal, tell
 from .session import Session
-from .stop import USAGE, Stop
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -72,26 +70,9 @@ _KEYS = (
 )
 
 
-def _read(model: type[M], file: str, *, several: bool = False) -> list[M]:
-    none = ("Die Datei ist leer", "The file is empty")
-    try:
-        found = read_documents(model, read_text(file, 4 * CHARACTERS_MAX), file, none=none)
-    except Mistakes as error:
-        raise Stop("\n".join(mistake.text(file, language()) for mistake in error.mistakes), USAGE) from None
-    if len(found) > 1 and not several:
-        raise Stop(
-            say(
-                f"{file}: Die Datei enthält mehr als ein Dokument.",
-                f"{file}: The file holds several documents.",
-            ),
-            USAGE,
-        )
-    return [each.value for each in found]
-
-
 async def publish(session: Session, file: str) -> None:
     """Publish the versions of keys in a file."""
-    documents = _read(AllocationKey, file, several=True)
+    documents = read_models(AllocationKey, file, several=True)
     async with session.market() as market:
         told = [await market.publish_key(each) for each in documents]
     refused = next((each for each in told if isinstance(each, Rejection)), None)
@@ -127,7 +108,7 @@ def _show_keys(session: Session, found: list[KeyPublished]) -> None:
 
 async def open_(session: Session, file: str, id_: str | None) -> None:
     """Open the pool of a file."""
-    [document] = _read(OpenPool, file)
+    [document] = read_models(OpenPool, file)
     async with session.market() as market:
         told = await market.open_pool(document, id=id_)
     if isinstance(told, Rejection):
@@ -143,7 +124,7 @@ async def open_(session: Session, file: str, id_: str | None) -> None:
 
 async def change(session: Session, file: str, id_: str | None) -> None:
     """Change a pool as a file says."""
-    [document] = _read(ChangePool, file)
+    [document] = read_models(ChangePool, file)
     async with session.market() as market:
         told = await market.change_pool(document, id=id_)
     if isinstance(told, Rejection):
@@ -156,7 +137,7 @@ async def change(session: Session, file: str, id_: str | None) -> None:
 
 async def cost(session: Session, file: str) -> None:
     """Report the costs of a file, in their order."""
-    documents = _read(ReportCost, file, several=True)
+    documents = read_models(ReportCost, file, several=True)
     async with session.market() as market:
         for document in documents:
             told = await market.report_cost(document)
@@ -172,7 +153,7 @@ async def cost(session: Session, file: str) -> None:
 
 async def advance(session: Session, file: str, id_: str | None) -> None:
     """Charge the advance of a file."""
-    [document] = _read(AdvancePool, file)
+    [document] = read_models(AdvancePool, file)
     async with session.market() as market:
         told = await market.advance_pool(document, id=id_)
     if isinstance(told, Rejection):
@@ -187,7 +168,7 @@ async def advance(session: Session, file: str, id_: str | None) -> None:
 
 async def settle(session: Session, file: str, id_: str | None) -> None:
     """Settle a pool as a file says."""
-    [document] = _read(SettlePool, file)
+    [document] = read_models(SettlePool, file)
     async with session.market() as market:
         told = await market.settle_pool(document, id=id_)
     if isinstance(told, Rejection):

@@ -9,7 +9,7 @@ import typer
 from .language import both
 from .run_tree import Period, Why, settlement
 from .session import Session, Work, connected, signing
-from .typed import Id
+from .typed import File, Id
 
 _Objection = Annotated[
     str, typer.Argument(metavar="OBJECTION", help=both("Kennung des Widerspruchs", "The objection's id"))
@@ -184,6 +184,18 @@ def settlement_withdraw(session: Session, objection: _Objection, *, reason: Why,
     from .statements import withdraw
 
     return withdraw(session, objection, reason, id_)
+
+
+@settlement.command(
+    "charge-levy",
+    help=both("Eine Umlage aus einer Datei erheben (Geschäftsstelle)", "Charge a levy from a file (office)"),
+)
+@connected
+def settlement_charge_levy(session: Session, file: File, id_: Id = None) -> Work:
+    """Charge a levy."""
+    from .statements import charge_levy
+
+    return charge_levy(session, file, id_)
 
 
 @settlement.command(

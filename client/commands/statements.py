@@ -7,12 +7,13 @@ from typing import Literal
 from allmende.client.explanation import sentences
 from allmende.client.output import Column, Format, Kind, Listing
 from allmende.client.settlement_wording import CAUSES, DIRECTIONS, OBJECTIONS, STATEMENTS
+from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.money import euro
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.settlements import LineStory, ServiceSum
 from allmende.schemas.statements import Evidence, Objection, StatementProgress, StatementState
 
-from .files import unreadable
+from .files import read_models, unreadable
 from .language import hint, language, refusal, say, tell
 from .sending import cents_of, told
 from .session import Session
@@ -262,6 +263,29 @@ async def withdraw(session: Session, objection: str, reason: str, id_: str | Non
     """Take one's objection back."""
     await told(session, lambda m, i: m.withdraw_objection(objection, reason, id=i), id_)
     tell("Der Widerspruch ist zurückgenommen.", "The objection is withdrawn.")
+
+
+async def charge_levy(session: Session, file: str, id_: str | None) -> None:
+    """Charge the levy of a file."""
+    [levy] = read_models(ChargeLevy, file)
+    found = await told(
+        session,
+        lambda m, i: m.charge_levy(
+            levy.period, levy.title, levy.amount_cents, levy.key, replaces=levy.replaces, id=i
+        ),
+        id_,
+    )
+    amount = euro(found.amount_cents, language=language())
+    tell(
+        f"Umlage »{found.title}« über {amount} trifft in {found.period} {len(found.shares)} Mitglieder; "
+        f"Kennung {found.levy_id}.",
+        f"The levy “{found.title}” of {amount} meets {len(found.shares)} members in {found.period}; "
+        f"its id is {found.levy_id}.",
+    )
+    hint(
+        f"allmende settlement draft {found.period} nimmt sie in den Entwurf",
+        f"allmende settlement draft {found.period} takes it into the draft",
+    )
 
 
 async def reverse_levy(session: Session, levy: str, period: str, reason: str, id_: str | None) -> None:

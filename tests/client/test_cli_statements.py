@@ -9,6 +9,7 @@ from support import examples
 from support.fake_market import FakeMarket, Run, refused
 from support.settlement_examples import OBJECTION_ID
 
+from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.settlements import CompareStatements, ExplainLine
 from allmende.schemas.statements import (
     CertifyStatement,
@@ -25,6 +26,8 @@ from allmende.schemas.statements import (
 
 ANNA = ("--person", "anna")
 WHY = ("--reason", "Die Maschine war aus")
+
+LEVY = Path(__file__).parents[2] / "docs/examples/levy.yaml"
 
 
 def last(name: str) -> object:
@@ -130,6 +133,26 @@ def test_an_objection_is_decided(
     sent = fake.commands[0][1]
     assert isinstance(sent, DecideObjection)
     assert (sent.decision, sent.credit_cents) == (decision, cents)
+
+
+def test_a_levy_is_charged_from_a_file(run: Run, fake: FakeMarket) -> None:
+    code, _, err = run("settlement", "charge-levy", "-f", str(LEVY))
+    assert code == 0
+    assert "12.000,00 €" in err
+    assert "allmende settlement draft" in err
+    sent = fake.commands[0][1]
+    assert isinstance(sent, ChargeLevy)
+    assert (sent.period, sent.amount_cents, sum(sent.key.values.values())) == ("2026-04", 1_200_000, 100)
+
+
+def test_a_mistake_in_a_levy_is_named_with_its_line(run: Run, fake: FakeMarket, tmp_path: Path) -> None:
+    file = tmp_path / "levy.yaml"
+    file.write_text(
+        LEVY.read_text("utf-8").replace("amount_cents: 1200000", "amount_cents: 12000.00"), "utf-8"
+    )
+    code, _, err = run("settlement", "charge-levy", "-f", str(file))
+    assert (code, fake.commands) == (2, [])
+    assert f"{file}:" in err
 
 
 def test_an_objection_is_withdrawn_and_a_levy_taken_back(run: Run, fake: FakeMarket) -> None:
