@@ -271,7 +271,13 @@ async def charge_levy(session: Session, file: str, id_: str | None) -> None:
     found = await told(
         session,
         lambda m, i: m.charge_levy(
-            levy.period, levy.title, levy.amount_cents, levy.key, replaces=levy.replaces, id=i
+            levy.period,
+            levy.title,
+            levy.amount_cents,
+            levy.key,
+            replaces=levy.replaces,
+            legal_basis=levy.legal_basis,
+            id=i,
         ),
         id_,
     )

@@ -143,6 +143,7 @@ def test_a_levy_is_charged_from_a_file(run: Run, fake: FakeMarket) -> None:
     sent = fake.commands[0][1]
     assert isinstance(sent, ChargeLevy)
     assert (sent.period, sent.amount_cents, sum(sent.key.values.values())) == ("2026-04", 1_200_000, 100)
+    assert sent.legal_basis == "§ 12 Abs. 2 der Satzung"
 
 
 def test_a_mistake_in_a_levy_is_named_with_its_line(run: Run, fake: FakeMarket, tmp_path: Path) -> None:
