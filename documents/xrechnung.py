@@ -178,7 +178,6 @@ def _priced(line: InvoiceLine, cents: int) -> tuple[Decimal, str, str]:
 def _settlement(document: Document, invoice: Invoice, creditor: Body, sign: int) -> None:
     """Sums, treatments and payment, which goes to the issuer, or to the recipient of what is credited."""
     head, found = invoice.head, document.trade.settlement
-    found.payment_reference = head.reference
     found.currency_code = "EUR"
     means = PaymentMeans()
     means.type_code = "58"  # SEPA credit transfer
@@ -192,7 +191,11 @@ def _settlement(document: Document, invoice: Invoice, creditor: Body, sign: int)
     found.period.start = min((line.service_from for line in invoice.lines), default=_first(head.period))
     found.period.end = max((line.service_to for line in invoice.lines), default=head.issued_on)
     terms = PaymentTerms()
-    terms.description = f"Fällig am {head.due_on:%d.%m.%Y}; Verwendungszweck {head.reference}"
+    # What is paid is told by the netting, under a reference of its own (BT-83 would name another).
+    terms.description = (
+        f"Fällig am {head.due_on:%d.%m.%Y}. Zuvor wird verrechnet: "
+        "Betrag und Verwendungszweck nennt die Zahlungsmitteilung."
+    )
     terms.due = head.due_on
     found.terms.add(terms)
     total = found.monetary_summation

@@ -19,7 +19,7 @@ DocumentNumber = Annotated[
 InvoiceKind = Literal["invoice", "credit_note", "notice"]
 
 PaymentReference = Annotated[str, StringConstraints(pattern=r"^RF[0-9]{2}[A-Z0-9]{1,21}$")]
-"""A structured creditor reference (ISO 11649), the same on every document and payment of one obligation."""
+"""A structured creditor reference (ISO 11649): of a document its own, of a payment the one to pay under."""
 
 
 class InvoiceParty(Contract):
