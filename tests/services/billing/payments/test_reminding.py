@@ -11,6 +11,7 @@ from support.builders import OFFICE, command
 from support.desk import Desk, NewDesk, codes, persistently
 from support.owing import issue
 from support.paying import DUE, HELD, INTEREST, STEPS, arranged, arranging, entry, reminding, reporting
+from support.reported import IN_2027, closes
 from support.reviews import lines_of, market, settle
 
 from allmende.schemas.payments import ListOpenItems, OpenItems, ReminderSent, RemindersSent
@@ -145,6 +146,16 @@ async def test_a_reminder_after_the_draft_goes_into_the_month_after(billing: Des
     await settle(billing, "2026-08", 410)
     lines = await lines_of(billing, "2026-08")
     assert sorted(e.amount_cents for e in lines if e.payer == "desy") == [814 - 345, 1_000]
+
+
+async def test_a_year_is_not_closed_before_what_reminders_cost_is_charged(billing: Desk) -> None:
+    assert done(await remind(billing, 14, 200)).fees_cents > 0
+    billing.now = IN_2027
+    (refused,) = await billing.take(closes())
+    assert codes([refused]) == ["year_not_issued"]
+    assert "2026-07" in refused.data.model_dump_json()
+    await settle(billing, "2026-07", 300)
+    assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
 
 
 async def test_open_items_tell_how_often_somebody_was_reminded(billing: Desk) -> None:
