@@ -223,7 +223,10 @@ async def save_netting(
 
 async def lock_named(tx: AsyncConnection, references: Iterable[str]) -> dict[str, Standing]:
     """Find payments by reference, and hold them."""
-    rows = await tx.execute(_LOCK_NAMED, {"references": sorted(set(references))})
+    references = set(references)
+    if not references:
+        return {}
+    rows = await tx.execute(_LOCK_NAMED, {"references": sorted(references)})
     found = [Standing(PaymentArranged.model_validate_json(row[0]), row[1], row[2]) for row in rows]
     return {each.payment.reference: each for each in found}
 

@@ -224,7 +224,9 @@ async def test_two_who_remind_at_once_send_each_step_once(billing: Desk, desk: N
 async def test_without_the_lock_the_key_refuses_the_second_reminder(
     billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_LOCK_OVERDUE", text(str(store._LOCK_OVERDUE).replace(" for update of p", "")))
+    monkeypatch.setattr(
+        store, "_LOCK_OVERDUE", text(str(store._LOCK_OVERDUE).replace(" for update of p", ""))
+    )
     other = await desk(BillingHandler(REGISTER, 60), now=billing.now, shares=billing)
     async with billing.engine.begin() as tx:
         await closed_periods(tx, ["2026-07"])  # the period is there, so that nobody waits for its key
