@@ -36,7 +36,7 @@ from ..review import store as review_store
 from ..usage.handlers import Recording
 from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
-from .run_alerts import Carried
+from .run_alerts import Carried, Notified
 from .statements import Parties
 
 COMMANDS = (DraftSettlement, SettleAlerts, ReviewSettlement, ApproveSettlement)
@@ -99,7 +99,9 @@ class Settling:
         )
         if refusal is not None:
             return refusal
+        notified: set[Notified] = set()
         if before is not None:
+            notified = await runs.told(tx, before.settlement_id)
             await runs.undo(tx, before)
         refusals = await self._recording.before_closing(tx, period, now)
         flat, dues = await collecting.flat_lines(tx, period)
@@ -149,6 +151,7 @@ class Settling:
         to_providers = [
             Outgoing(each, subject=each.booking_id, parties={Audience.PROVIDER: each.provider})
             for each in raised
+            if Notified.of(each) not in notified
         ]
         return [*refusals, *to_providers, Outgoing(told, cause=message, subject=period)]
 
