@@ -11,7 +11,7 @@ from allmende.schemas.claims import Claim, Signable
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
-from allmende.schemas.rejections import Rejected
+from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.settlements import (
     AlertsSettled,
     ApproveSettlement,
@@ -246,11 +246,16 @@ class Settling:
         if isinstance(person, Rejected):
             return person
         lines, held = await runs.lines(tx, found.settlement_id)
+        charged = [line for line in lines if line.line not in held]
+        if gone := tax.forgotten(charged, self._register):
+            rule = gone[0].tax.rule if gone[0].tax else ""
+            about = {"rule": rule, "payee": gone[0].payee, "line": gone[0].line}
+            return rejected("treatment_forgotten", "period", **about)
         invoices = await invoicing_store.issue(
             tx,
             settlement_id=found.settlement_id,
             period=found.period,
-            lines=[line for line in lines if line.line not in held],
+            lines=charged,
             register=self._register,
             now=now,
         )
