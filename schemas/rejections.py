@@ -720,7 +720,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The objection {objection} was settled on {day} already.",
     ),
     "treatment_forgotten": (
-        "Das Register kennt die Regel {rule} von {payee} nicht mehr (Position {line}); der Lauf ist neu zu bilden.",
+        "Dem Register fehlt die Regel {rule} von {payee} (Position {line}); der Lauf ist neu zu bilden.",
         "The register has lost the rule {rule} of {payee} (line {line}); the run has to be drafted anew.",
     ),
     "line_taken_back": (

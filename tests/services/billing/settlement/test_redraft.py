@@ -139,12 +139,8 @@ async def test_lines_of_a_draft_can_be_removed_and_issued_ones_cannot(desk: NewD
 @pytest.mark.parametrize(
     ("table", "trigger", "statement"),
     [
-        (
-            "settlement",
-            "settlement_goes_forward",
-            "update settlement set state = 'issued' where state = 'draft'",
-        ),
-        ("settlement", "settlement_goes_forward", "update settlement set period = '2020-01'"),
+        ("settlement", "settlement_goes_forward", "update settlement set state = 'issued', revision = 7"),
+        ("settlement", "settlement_goes_forward", "delete from settlement"),
         ("charge_line", "charge_line_stays_once_issued", "delete from charge_line"),
         ("charge_line", "charge_line_is_not_changed", "update charge_line set amount_cents = 1"),
         ("component_charge", "component_charge_stays_once_issued", "delete from component_charge"),
@@ -160,7 +156,7 @@ async def test_each_guard_refuses_and_without_it_the_database_lets_it_pass(
         # Keys among the rows would refuse as well; only the guards are looked at.
         await connection.execute("set session_replication_role = replica")
         await connection.execute(f"alter table {table} enable always trigger {trigger}")
-        with pytest.raises(asyncpg.PostgresError, match="never changed|does not go|append|never"):
+        with pytest.raises(asyncpg.PostgresError, match=r"never changed|does not go"):
             await connection.execute(statement)
         await connection.execute(f"alter table {table} disable trigger {trigger}")
         assert not (await connection.execute(statement)).endswith(" 0")
