@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -353,7 +353,7 @@ async def test_two_who_tell_of_the_same_payment_at_once(billing: Desk, desk: New
     assert (await balances(billing))["desy:bank:girokonto"] == -7_500
 
 
-async def crosswise(billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+async def crosswise(billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch) -> Sequence[object]:
     """Two batches tell of the same two payments in opposite order, each held up after its first report."""
     paid = arranged(await billing.take(arranging()))
     one, other = paid["desy", "office"], paid["office", "kit"]
