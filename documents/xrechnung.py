@@ -1,6 +1,7 @@
 """Invoices as XRechnung 3.0 in the syntax CII (KoSIT, XRechnung 3.0.2; EN 16931-1, business terms BT and BG).
 
 A credit note is 381 with positive amounts; what an invoice takes back is a line with a negative quantity.
+A levy that bears VAT is an invoice, too, whatever it is called (§ 14 UStG).
 """
 
 import datetime as dt
@@ -16,7 +17,7 @@ from drafthorse.models.payment import PaymentMeans, PaymentTerms
 from drafthorse.models.tradelines import LineItem
 
 from allmende.schemas.bodies import Body, check_iban, check_leitweg_id
-from allmende.schemas.invoices import Invoice, InvoiceLine, InvoiceParty, TaxSubtotal
+from allmende.schemas.invoices import Invoice, InvoiceHead, InvoiceLine, InvoiceParty, TaxSubtotal
 from allmende.schemas.money import plain
 from allmende.schemas.rejections import Rejected, rejected
 
@@ -72,7 +73,7 @@ def render(invoice: Invoice) -> bytes | Rejected:
     bodies = bodies_of(invoice)
     if isinstance(bodies, Rejected):
         return bodies
-    sign = -1 if invoice.head.kind == "credit_note" else 1
+    sign = -1 if _credits(invoice.head) else 1
     document = Document()
     document.context.guideline_parameter.id = SPECIFICATION
     document.context.business_parameter.id = PROCESS
@@ -90,10 +91,18 @@ def render(invoice: Invoice) -> bytes | Rejected:
     return bytes(ET.tostring(root, "utf-8", xml_declaration=True))
 
 
+def _credits(head: InvoiceHead) -> bool:
+    """Whether a document gives back: of notices and what takes them back the amount tells, not the kind."""
+    preceding = head.preceding.number if head.preceding is not None else ""
+    if head.kind == "notice" or "/U/" in preceding:
+        return head.gross_cents < 0
+    return head.kind == "credit_note"
+
+
 def _header(document: Document, invoice: Invoice) -> None:
     head = invoice.head
     document.header.id = head.number
-    document.header.type_code = "381" if head.kind == "credit_note" else "380"
+    document.header.type_code = "381" if _credits(head) else "380"
     document.header.issue_date_time = head.issued_on
     notes = [head.reason] if head.reason else []
     notes += sorted({each.basis for each in invoice.treatments})

@@ -142,12 +142,18 @@ class ListPayments(Contract):
 
 
 class Payment(Contract):
-    """A payment and what is open of it; the accounts are those of the register now."""
+    """A payment and what is open of it; the accounts are those of the register now.
+
+    Attributes:
+        disputed_cents: what of its documents was disputed with suspensive effect after it was arranged; for
+            the time being nobody is reminded of that.
+    """
 
     number: Count
     payment: PaymentArranged
     paid_cents: Cents
     open_cents: Cents
+    disputed_cents: Cents = 0
     paid_on: Day | None
 
 

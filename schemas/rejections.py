@@ -719,6 +719,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Der Widerspruch {objection} ist bereits seit {day} erledigt.",
         "The objection {objection} was settled on {day} already.",
     ),
+    "treatment_forgotten": (
+        "Dem Register fehlt die Regel {rule} von {payee} (Position {line}); der Lauf ist neu zu bilden.",
+        "The register has lost the rule {rule} of {payee} (line {line}); the run has to be drafted anew.",
+    ),
+    "line_taken_back": (
+        "Die Position {line} aus {period} ist inzwischen zurückgenommen; gutzuschreiben ist nichts mehr.",
+        "Line {line} of {period} has been taken back meanwhile; nothing of it is left to be credited.",
+    ),
     "credit_of_dismissal": (
         "Ein zurückgewiesener Widerspruch bringt keine Gutschrift.",
         "An objection that is dismissed brings no credit.",

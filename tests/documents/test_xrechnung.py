@@ -33,6 +33,8 @@ DOCUMENTS: dict[str, Invoice] = {
     "credit note, not taxable": invoice(line(-12346, NOT_TAXABLE), kind="credit_note"),
     "owed by the issuer from the start": unlike_preceding(invoice(line(-12346), kind="credit_note")),
     "sums to zero": invoice(line(12346), line(-12346, cause="reversal")),
+    "levy": invoice(line(12346), line(500, EXEMPT), kind="notice"),
+    "levy taken back": unlike_preceding(invoice(line(-12346), kind="notice")),
     "free": invoice(line(0), line(0, EXEMPT, quantity=None, unit=None)),
     "owed to the recipient": invoice(line(100), line(-12346, cause="credit")),
     "many lines": invoice(*(line(n * 7 - 900, quantity=Decimal(n)) for n in range(1, 301))),
@@ -58,7 +60,8 @@ def test_a_document_passes_all_rules_with_its_exact_sums(name: str) -> None:
     verdict = judge()(xml)
     assert (verdict.valid, verdict.fatal, verdict.minor) == (True, (), ())
     validate_xml(xml, "FACTUR-X_EN16931")
-    sign = -1 if document.head.kind == "credit_note" else 1
+    sign = 1 if document.head.kind == "invoice" or document.head.gross_cents > 0 else -1
+    assert judge().find(xml, "//ram:TypeCode")[0] == ("380" if sign > 0 else "381")
     cents = Decimal(sign) / 100
     assert euros(xml, f"{TOTAL}DuePayableAmount") == [cents * document.head.gross_cents]
     assert euros(xml, f"{TOTAL}TaxTotalAmount") == [cents * document.head.tax_cents]

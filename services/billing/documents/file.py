@@ -9,6 +9,7 @@ from allmende.schemas.invoices import DocumentKind, InvoiceHead
 from allmende.schemas.rejections import Rejected, rejected
 
 from ..invoicing.number import EIGHT_YEARS, keep_until
+from ..period import day_of
 
 PART_BYTES = 512 * 1024
 _ENDINGS: dict[DocumentKind, tuple[str, str]] = {
@@ -44,16 +45,21 @@ class File:
     refusal: Rejected | None
 
 
-def files_of_invoice(head: InvoiceHead, without_body: str | None) -> list[File]:
+def files_of_invoice(head: InvoiceHead, without_body: str | None, *, bears_vat: bool) -> list[File]:
     """Tell which files show a document: a notice is a letter, everything else an XRechnung.
+
+    A notice that bears VAT is an XRechnung, too: its recipient is owed an invoice (§ 14 UStG).
 
     Args:
         head: the document.
+        bears_vat: whether any of its lines does.
         without_body: which of its parties has none, so that nothing can be shown.
     """
     preceding = head.preceding.number if head.preceding is not None else ""
     is_notice = head.kind == "notice" or (head.kind == "credit_note" and "/U/" in preceding)
-    kinds: tuple[DocumentKind, ...] = ("notice_de", "notice_en") if is_notice else ("xrechnung",)
+    kinds: tuple[DocumentKind, ...] = ("notice_de", "notice_en") if is_notice else ()
+    if bears_vat or not is_notice:
+        kinds = ("xrechnung", *kinds)
     return [
         _file(
             kind,
@@ -82,7 +88,7 @@ def files_of_statement(statement: StatementIssued, without_body: str | None) -> 
             parties=(statement.clearing_house, statement.member),
             number=statement.number,
             name=f"{statement.number}-{statement.member}",
-            keep=keep_until(statement.issued_at.date(), EIGHT_YEARS),
+            keep=keep_until(day_of(statement.issued_at), EIGHT_YEARS),
             without_body=without_body,
         )
         for kind in kinds

@@ -17,7 +17,8 @@ from .rendering import Job, Outcome
 _INVOICES = text("""
     select i.head::text,
            case when i.document->'recipient'->>'body' is null then i.recipient
-                when i.document->'issuer'->>'body' is null then i.issuer end
+                when i.document->'issuer'->>'body' is null then i.issuer end,
+           exists (select from json_array_elements(i.document->'subtotals') s where s->>'category' = 'S')
     from invoice i
     where i.settlement_id = any(cast(:settlements as uuid[])) or i.number = any(cast(:numbers as text[]))
     order by i.number
@@ -142,8 +143,8 @@ async def queue(
     asked = {"settlements": list(settlements), "numbers": list(numbers)}
     found = [
         file
-        for head, missing in await tx.execute(_INVOICES, asked)
-        for file in files_of_invoice(InvoiceHead.model_validate_json(head), missing)
+        for head, missing, bears_vat in await tx.execute(_INVOICES, asked)
+        for file in files_of_invoice(InvoiceHead.model_validate_json(head), missing, bears_vat=bears_vat)
     ]
     bodies = {member.id for member in register.members if member.body is not None}
     for (document,) in await tx.execute(_STATEMENTS, {"settlements": list(settlements)}):

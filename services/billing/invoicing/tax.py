@@ -98,6 +98,21 @@ def treatments_in(register: MemberRegister) -> Treatments:
     return found
 
 
+def forgotten(lines: Sequence[ChargeLine], register: MemberRegister) -> list[ChargeLine]:
+    """Find the lines whose treatment the register has lost, so that nobody could say its reason.
+
+    What takes back or credits keeps the treatment of an earlier line, whose document tells of it.
+    """
+    known = treatments_in(register)
+    return [
+        line
+        for line in lines
+        if line.tax is not None
+        and line.cause not in {"reversal", "credit"}
+        and (line.payee, line.tax) not in known
+    ]
+
+
 def _treatment(rule: TaxRule) -> TaxTreatment:
     return TaxTreatment(
         rule=rule.id,

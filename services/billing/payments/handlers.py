@@ -49,6 +49,9 @@ class Paying:
     ) -> list[Outgoing]:
         """Decide commands about payments in their order; others are passed over."""
         facts: list[Outgoing] = []
+        # All payments at once and in one order: who holds one and waits for another is waited for by nobody.
+        reports = [message.data for message in messages if isinstance(message.data, ReportBankStatement)]
+        await store.lock_named(tx, {name for each in reports for name in _named(each)})
         for message in messages:
             match message.data:
                 case ArrangePayments() as command:
@@ -111,8 +114,7 @@ class Paying:
             why = rejected("not_your_account", "iban", iban=command.iban, member=message.sender)
             return [refuse(message, why)]
         # The payments are held before what was booked is read: the same entry may be told twice at once.
-        named = {reference for entry in command.entries for reference in references_in(entry)}
-        payments = await store.lock_named(tx, named)
+        payments = await store.lock_named(tx, _named(command))
         known = await store.known_entries(tx, command.iban, (entry.entry_id for entry in command.entries))
         matched = match(command.entries, member.id, payments=payments, known=known, today=day_of(now))
         await store.save_receipts(
@@ -180,6 +182,10 @@ class Paying:
         )
         told = [_told(each, message) for each in sent]
         return [*told, Outgoing(done, cause=message, subject=command.as_of.isoformat())]
+
+
+def _named(command: ReportBankStatement) -> set[str]:
+    return {reference for entry in command.entries for reference in references_in(entry)}
 
 
 def _payments(done: NettingDone, netted: Netted) -> list[PaymentArranged]:

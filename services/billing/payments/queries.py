@@ -19,7 +19,10 @@ from allmende.schemas.rejections import Rejected, rejected
 from allmende.servicekit.queries import Answer, Caller, fitting
 
 _PAYMENTS = text("""
-    select number, document::text, greatest(debited_cents, credited_cents), paid_on from payment
+    select number, document::text, greatest(debited_cents, credited_cents), paid_on,
+           (select least(d.gross_cents, amount_cents) from payment_disputed d
+            where d.payment_id = payment.payment_id)
+    from payment
     where number > :after
       and (cast(:member as text) is null or debtor = :member or creditor = :member)
       and (cast(:netting_id as uuid) is null or netting_id = :netting_id)
@@ -76,9 +79,10 @@ async def list_payments(
             payment=(payment := PaymentArranged.model_validate_json(document)),
             paid_cents=paid,
             open_cents=payment.amount_cents - paid,
+            disputed_cents=disputed or 0,
             paid_on=paid_on,
         )
-        for number, document, paid, paid_on in map(tuple, rows)
+        for number, document, paid, paid_on, disputed in map(tuple, rows)
     ]
     page = tuple(found[: min(asked.limit, fitting(found))])
     return Payments(payments=page, next_after=page[-1].number if len(found) > len(page) else None)

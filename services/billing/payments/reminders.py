@@ -18,6 +18,7 @@ class Overdue:
     """A payment that is not whole after its due day.
 
     Attributes:
+        open_cents: without what is disputed with suspensive effect.
         step: of the last reminder, or 0.
         late_cents: what was charged for being late until now.
     """

@@ -99,12 +99,16 @@ _MARK = text("""
     where p.payment_id = u.id
 """)
 
-# Who reminds at the same time waits here and then finds the reminder.
+# Who reminds at the same time waits here and then finds the reminder. What is disputed is not overdue.
 _LOCK_OVERDUE = text("""
-    select payment_id::text, document::text, amount_cents - greatest(debited_cents, credited_cents)
-    from payment
-    where due_on < :as_of and greatest(debited_cents, credited_cents) < amount_cents
-    order by number for update
+    select p.payment_id::text, p.document::text, o.cents
+    from payment p
+    left join payment_disputed d on d.payment_id = p.payment_id
+    cross join lateral (select p.amount_cents - greatest(p.debited_cents, p.credited_cents)
+                               - coalesce(d.gross_cents, 0) as cents) o
+    where p.due_on < :as_of and o.cents > 0
+      and greatest(p.debited_cents, p.credited_cents) < p.amount_cents
+    order by p.number for update of p
 """)
 
 _REMINDED = text("""
@@ -219,7 +223,10 @@ async def save_netting(
 
 async def lock_named(tx: AsyncConnection, references: Iterable[str]) -> dict[str, Standing]:
     """Find payments by reference, and hold them."""
-    rows = await tx.execute(_LOCK_NAMED, {"references": sorted(set(references))})
+    references = set(references)
+    if not references:
+        return {}
+    rows = await tx.execute(_LOCK_NAMED, {"references": sorted(references)})
     found = [Standing(PaymentArranged.model_validate_json(row[0]), row[1], row[2]) for row in rows]
     return {each.payment.reference: each for each in found}
 
@@ -273,7 +280,7 @@ async def save_receipts(  # noqa: PLR0913 - what a report says
 
 
 async def lock_overdue(tx: AsyncConnection, as_of: dt.date) -> list[Overdue]:
-    """Find payments that are not whole after their due day, and hold them."""
+    """Find payments that are not whole after their due day, beside what is disputed, and hold them."""
     rows = [tuple(row) for row in await tx.execute(_LOCK_OVERDUE, {"as_of": as_of})]
     found = await tx.execute(_REMINDED, {"ids": [uuid.UUID(row[0]) for row in rows]})
     reminded = {row[0]: (row[1], row[2]) for row in found}

@@ -72,27 +72,33 @@ def of_due(booking: Booking, due: Due, period: str) -> ChargeLine | Unrated:
     )
 
 
-def reversal(line: ChargeLine, settled_in: str, reason: tuple[str, str]) -> ChargeLine:
-    """Take a line of a closed period back, to the cent.
+def reversal(
+    line: ChargeLine, settled_in: str, reason: tuple[str, str], credited_cents: int = 0
+) -> ChargeLine:
+    """Take a line of a closed period back, to the cent, less what was credited of it.
 
     Args:
         line: what was charged.
         settled_in: the period in which it was.
         reason: why, in German and English.
+        credited_cents: net, after objections; that is given back already.
     """
     german, english = reason
+    cents = credited_cents - line.amount_cents
+    less_german = f", {euro(credited_cents)} sind bereits gutgeschrieben" if credited_cents else ""
+    less_english = f", {euro(credited_cents, language='en')} are credited already" if credited_cents else ""
     return line.model_copy(
         update={
             "line": 0,
             "cause": "reversal",
-            "amount_cents": -line.amount_cents,
+            "amount_cents": cents,
             "trace_de": (
-                f"Storno der Position {line.line} aus {settled_in} ({german}): {euro(-line.amount_cents)}; "
-                f"dort: {line.trace_de}"
+                f"Storno der Position {line.line} aus {settled_in} ({german}{less_german}): "
+                f"{euro(cents)}; dort: {line.trace_de}"
             ),
             "trace_en": (
-                f"reversal of line {line.line} of {settled_in} ({english}): "
-                f"{euro(-line.amount_cents, language='en')}; there: {line.trace_en}"
+                f"reversal of line {line.line} of {settled_in} ({english}{less_english}): "
+                f"{euro(cents, language='en')}; there: {line.trace_en}"
             ),
         }
     )

@@ -27,11 +27,16 @@ What is prorated is charged for a span that has its days in its name: with anoth
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """A line of a closed period that charges a component and was not taken back."""
+    """A line of a closed period that charges a component and was not taken back.
+
+    Attributes:
+        credited_cents: net, what of it was credited after objections.
+    """
 
     key: Key
     line: ChargeLine
     settled_in: str
+    credited_cents: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +93,9 @@ def reckon(booking: Booking, standing: Iterable[Standing], *, since: dt.date, pe
 
 def _taken_back(booking: Booking, standing: Standing) -> ChargeLine:
     component, terms, charged_for = standing.key
-    line = charge.reversal(standing.line, standing.settled_in, _reason(booking, standing))
+    line = charge.reversal(
+        standing.line, standing.settled_in, _reason(booking, standing), standing.credited_cents
+    )
     # Lines written before terms were numbered do not say by which they are priced.
     return line.model_copy(update={"component": component, "terms": terms, "charged_for": charged_for})
 

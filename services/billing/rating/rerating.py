@@ -134,7 +134,7 @@ def _taken_back(standing: Standing) -> ChargeLine:
     german = "Nachberechnung nach verspäteten oder berichtigten Verbrauchsdaten"
     english = "rated again after late or corrected usage"
     component, terms, charged_for = standing.key
-    line = charge.reversal(standing.line, standing.settled_in, (german, english))
+    line = charge.reversal(standing.line, standing.settled_in, (german, english), standing.credited_cents)
     return line.model_copy(update={"component": component, "terms": terms, "charged_for": charged_for})
 
 

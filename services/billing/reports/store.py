@@ -98,6 +98,10 @@ _NOT_ISSUED = text("""
         exists (select from settlement s where s.period = p.period)
         or exists (select from levy l where l.period = p.period)
         or exists (select from pool_charge c where c.period = p.period)
+        or exists (select from objection o where o.credit_in = p.period)
+        or exists (select from levy_reversal r where r.period = p.period)
+        or exists (select from reminder r
+                   where r.period = p.period and r.fee_cents + r.late_charge_cents > 0)
         or exists (select from booking_change c where c.due_in = p.period and c.compensation_cents <> 0)
         or exists (select from breach b where b.due_in = p.period and b.credit_cents <> 0)
         or exists (select from usage_record u

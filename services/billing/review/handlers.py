@@ -1,5 +1,6 @@
 """Recipients' steps, objections, levies and documents taken back: a person decides each, in order."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 
@@ -154,6 +155,11 @@ class Reviewing:
         if isinstance(person, Rejected):
             return person
         found = await store.lock_objection(tx, command.objection_id)
+        if found is not None and found.settled is None:
+            # Whoever drafts may just be taking the line back: only then it is told what is left of it.
+            await billing_store.closed_periods(tx, objection.months_after(found.raised.period, now))
+            charged = await store.charged_of(tx, command.objection_id)
+            found = dataclasses.replace(found, charged=charged)
         if found is None:
             return objection.unknown(command.objection_id)
         settled = (

@@ -30,7 +30,7 @@ class Charged:
         issued_at: when its run was issued; None before.
         held: it is on hold, so that no sum contains it.
         disputed: an objection to it is open.
-        reversed: the levy that it is a share of is taken back as a whole.
+        reversed: it is taken back by a run, be that a draft, or the levy is that it is a share of.
         credited_cents: net, by objections that were upheld; `credited_gross_cents` with their VAT.
     """
 
@@ -199,6 +199,9 @@ def decide(
     if command.decision == "dismissed" and command.credit_cents is not None:
         return rejected("credit_of_dismissal", "credit_cents")
     limit = found.charged.left_cents
+    if command.decision == "upheld" and limit <= 0:
+        about = {"line": found.raised.line, "period": found.raised.period}
+        return rejected("line_taken_back", "objection_id", **about)
     credit = 0 if command.decision == "dismissed" else command.credit_cents or limit
     if credit > limit:
         return rejected("credit_too_large", "credit_cents", limit=limit)

@@ -137,7 +137,18 @@ _CHARGED = """
                      and a.decision is distinct from 'released') as held,
            coalesce(o.disputed, false) as disputed,
            exists (select from levy_reversal r
-                   where r.levy_id = cast(l.document->>'levy_id' as uuid)) as reversed,
+                   where r.levy_id = cast(l.document->>'levy_id' as uuid))
+           or exists (
+               with recursive origin as (
+                   select l.settlement_id, l.line
+                   union all
+                   select k.from_settlement, k.from_line
+                   from origin join carried_line k using (settlement_id, line))
+               select from origin
+               join component_charge c using (settlement_id, line)
+               join component_charge n
+                 on (n.booking_id, n.component, n.terms, n.charged_for, n.step)
+                  = (c.booking_id, c.component, c.terms, c.charged_for, c.step + 1)) as reversed,
            coalesce(o.credited, 0)::bigint as credited, coalesce(o.gross, 0)::bigint as gross
     from charge_line l
     join settlement s using (settlement_id)
@@ -257,9 +268,13 @@ async def lock_objection(tx: AsyncConnection, objection_id: str) -> Standing | N
     row = (await tx.execute(_LOCK_OBJECTION, about)).first()
     if row is None:
         return None
-    line = (await tx.execute(_CHARGED_OF, about)).one()
     settled = ObjectionSettled.model_validate_json(row[1]) if row[1] is not None else None
-    return Standing(ObjectionRaised.model_validate_json(row[0]), settled, _charged(line))
+    return Standing(ObjectionRaised.model_validate_json(row[0]), settled, await charged_of(tx, objection_id))
+
+
+async def charged_of(tx: AsyncConnection, objection_id: str) -> Charged:
+    """Load the line that an objection is about."""
+    return _charged((await tx.execute(_CHARGED_OF, {"id": objection_id})).one())
 
 
 async def settle(tx: AsyncConnection, fact: ObjectionSettled, credit: Credit | None, claim: Claim) -> None:

@@ -11,7 +11,7 @@ from allmende.schemas.claims import Claim, Signable
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
-from allmende.schemas.rejections import Rejected
+from allmende.schemas.rejections import Rejected, rejected
 from allmende.schemas.settlements import (
     AlertsSettled,
     ApproveSettlement,
@@ -36,7 +36,7 @@ from ..review import store as review_store
 from ..usage.handlers import Recording
 from . import alerts, collecting, levy, run, run_alerts, runs, statements, store
 from .run import Run
-from .run_alerts import Carried
+from .run_alerts import Carried, Notified
 from .statements import Parties
 
 COMMANDS = (DraftSettlement, SettleAlerts, ReviewSettlement, ApproveSettlement)
@@ -99,7 +99,9 @@ class Settling:
         )
         if refusal is not None:
             return refusal
+        notified: set[Notified] = set()
         if before is not None:
+            notified = await runs.told(tx, before.settlement_id)
             await runs.undo(tx, before)
         refusals = await self._recording.before_closing(tx, period, now)
         flat, dues = await collecting.flat_lines(tx, period)
@@ -149,6 +151,7 @@ class Settling:
         to_providers = [
             Outgoing(each, subject=each.booking_id, parties={Audience.PROVIDER: each.provider})
             for each in raised
+            if Notified.of(each) not in notified
         ]
         return [*refusals, *to_providers, Outgoing(told, cause=message, subject=period)]
 
@@ -243,11 +246,16 @@ class Settling:
         if isinstance(person, Rejected):
             return person
         lines, held = await runs.lines(tx, found.settlement_id)
+        charged = [line for line in lines if line.line not in held]
+        if gone := tax.forgotten(charged, self._register):
+            rule = gone[0].tax.rule if gone[0].tax else ""
+            about = {"rule": rule, "payee": gone[0].payee, "line": gone[0].line}
+            return rejected("treatment_forgotten", "period", **about)
         invoices = await invoicing_store.issue(
             tx,
             settlement_id=found.settlement_id,
             period=found.period,
-            lines=[line for line in lines if line.line not in held],
+            lines=charged,
             register=self._register,
             now=now,
         )

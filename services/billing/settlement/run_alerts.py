@@ -6,7 +6,7 @@ Where nothing can be charged yet there is no line, and it can only be held.
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from allmende.schemas.billing import AlertRaised, ChargeLine
 from allmende.schemas.money import euro
@@ -122,6 +122,21 @@ def _charged(line: ChargeLine, sign: int) -> tuple[object, ...]:
         line.levy_id,
         sign * line.amount_cents,
     )
+
+
+class Notified(NamedTuple):
+    """What a provider is told of once, however often its run is drafted."""
+
+    kind: str
+    provider: str
+    booking_id: str | None
+    records: int
+    message_de: str
+
+    @classmethod
+    def of(cls, raised: AlertRaised) -> Self:
+        """Name it."""
+        return cls(raised.kind, raised.provider, raised.booking_id, raised.records, raised.message_de)
 
 
 # -- what is told ---------------------------------------------------------------------------------

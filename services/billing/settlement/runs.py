@@ -11,7 +11,7 @@ from allmende.schemas.claims import Claim
 from allmende.schemas.settlements import Decision, RunAlert, SettlementDrafted
 
 from .run import Run
-from .run_alerts import Carried, Group
+from .run_alerts import Carried, Group, Notified
 from .store import HELD
 
 # One step of any run at a time, and nobody who only reads is kept waiting.
@@ -51,6 +51,14 @@ _SAVE_CARRIED = text("""
     select u.origin, u.from_line, :id, u.line
     from unnest(cast(:origins as uuid[]), cast(:from_lines as int[]), cast(:lines as int[]))
          u (origin, from_line, line)
+""")
+
+# What has no line was told to its provider when it was drafted.
+_TOLD = text("""
+    select document->>'kind', provider, document->>'booking_id', (document->>'records')::int,
+           document->>'message_de'
+    from run_alert
+    where settlement_id = :id and line is null
 """)
 
 _ALERTS = text("""
@@ -220,6 +228,11 @@ async def lines(connection: AsyncConnection, settlement_id: str) -> tuple[list[C
     rows = (await connection.execute(_LINES, {"id": settlement_id})).all()
     found = [ChargeLine.model_validate_json(row[0]) for row in rows]
     return found, {line.line for line, row in zip(found, rows, strict=True) if row[1]}
+
+
+async def told(tx: AsyncConnection, settlement_id: str) -> set[Notified]:
+    """Find of what providers were told when a run was drafted last."""
+    return {Notified(*row) for row in await tx.execute(_TOLD, {"id": settlement_id})}
 
 
 async def alerts_named(

@@ -68,9 +68,13 @@ _LATEST = """
     join settlement s on s.settlement_id = l.settlement_id
 """
 
+_CREDITED = """(select coalesce(sum(o.credit_cents), 0)::bigint from objection o
+            where o.settlement_id = l.settlement_id and o.line = l.line) as credited"""
+
 _STANDING = text(f"""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
-           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text,
+           {_CREDITED}
     from unnest(cast(:ids as uuid[]), cast(:days as date[])) u (booking_id, since)
     join component_charge c on c.booking_id = u.booking_id and c.first_day >= u.since and not c.metered
     {_LATEST}
@@ -79,7 +83,8 @@ _STANDING = text(f"""
 
 _STANDING_FOR = text(f"""
     select distinct on (c.booking_id, c.component, c.terms, c.charged_for)
-           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text
+           c.booking_id::text, c.component, c.terms, c.charged_for, c.step, s.period, l.document::text,
+           {_CREDITED}
     from unnest(cast(:ids as uuid[])) u (booking_id)
     join component_charge c on c.booking_id = u.booking_id and c.metered
                            and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
@@ -87,8 +92,13 @@ _STANDING_FOR = text(f"""
     order by c.booking_id, c.component, c.terms, c.charged_for, c.step desc
 """)
 
+# What stands charged: what takes it back comes to less where it was credited.
 _FLAT_FOR = text("""
-    select c.booking_id::text, c.terms, c.component, sum(l.amount_cents)::bigint
+    select c.booking_id::text, c.terms, c.component,
+           coalesce(sum(l.amount_cents) filter (where c.step % 2 = 1 and not exists (
+               select from component_charge n
+               where (n.booking_id, n.component, n.terms, n.charged_for)
+                   = (c.booking_id, c.component, c.terms, c.charged_for) and n.step = c.step + 1)), 0)::bigint
     from unnest(cast(:ids as uuid[])) u (booking_id)
     join component_charge c on c.booking_id = u.booking_id and not c.metered
                            and (c.charged_for = :label or starts_with(c.charged_for, :label || ' '))
@@ -217,10 +227,10 @@ async def flat_for(
 def _standing(rows: Iterable[Row[Any]]) -> dict[str, list[Standing]]:
     """Of each component, terms and span the last step decides: odd ones charge, even ones take back."""
     found: defaultdict[str, list[Standing]] = defaultdict(list)
-    for booking_id, component, terms, charged_for, step, period, document in map(tuple, rows):
+    for booking_id, component, terms, charged_for, step, period, document, credited in map(tuple, rows):
         if step % 2:
             line = ChargeLine.model_validate_json(document)
-            found[booking_id].append(Standing((component, terms, charged_for), line, period))
+            found[booking_id].append(Standing((component, terms, charged_for), line, period, credited))
     return found
 
 

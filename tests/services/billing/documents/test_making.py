@@ -11,17 +11,18 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 from sqlalchemy import text
-from support.bodies import closing, embodied
-from support.builders import NOW, booking, command, fact, key, record, register, report
+from support.bodies import STANDARD, closing, embodied
+from support.builders import NOW, booking, command, fact, key, record, register, report, uid
 from support.desk import Desk, NewDesk
 from support.pdfs import claims, said
 from support.xrechnung import judge
 
-from allmende.schemas.billing import ChargeLevy
+from allmende.schemas.billing import ChargeLevy, StatementIssued
 from allmende.schemas.register import MemberRegister
 from allmende.servicekit.messages import Incoming
 from allmende.servicekit.testing import Templates
 from allmende.services.billing.documents import making, store
+from allmende.services.billing.documents.file import files_of_statement
 from allmende.services.billing.documents.making import Making
 from allmende.services.billing.documents.rendering import Job
 from allmende.services.billing.handlers import BillingHandler
@@ -118,6 +119,37 @@ async def test_what_is_issued_is_queued_with_it_and_made_once(billing: Desk) -> 
         name: hashlib.sha256(content).hexdigest() for name, content in made.items()
     }
     assert await maker(billing).make() == 0
+
+
+async def test_a_levy_that_bears_vat_is_an_invoice_too(desk: NewDesk) -> None:
+    rule = STANDARD.model_copy(update={"valid_from": dt.date(2020, 1, 1)})
+    found = embodied(register("desy", "kit", "lrz"), office={"tax_rules": (rule,)})
+    billing = await issued(desk, found)
+    await maker(billing, found).make()
+    made = await contents(billing)
+    levies = [f"2026-04-office-U-2026-00000{number}-xrechnung.xml" for number in (1, 2, 3)]
+    assert sorted(made) == sorted([*NAMES, *levies])
+    for name in levies:
+        assert judge()(made[name]).valid
+
+
+def test_a_statement_of_the_first_hour_of_a_year_is_kept_for_that_year() -> None:
+    at = dt.datetime(2026, 12, 31, 23, 30, tzinfo=dt.UTC)
+    told = StatementIssued(
+        statement_id=uid(1),
+        settlement_id=uid(2),
+        number="2026-11-0001",
+        period="2026-11",
+        member="desy",
+        payable=(),
+        receivable=(),
+        payable_cents=0,
+        receivable_cents=0,
+        net_cents=0,
+        clearing_house="office",
+        issued_at=at,
+    )
+    assert {each.keep_until for each in files_of_statement(told, None)} == {dt.date(2035, 12, 31)}
 
 
 async def test_queueing_again_changes_nothing(billing: Desk) -> None:

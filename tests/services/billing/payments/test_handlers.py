@@ -1,12 +1,16 @@
 """From issued documents to what is paid, on a real database."""
 
 import asyncio
+import contextlib
 import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from support.bodies import UNSIGNED, embodied
 from support.builders import NOW, command, register, uid
 from support.desk import Desk, NewDesk, codes, persistently
@@ -347,6 +351,55 @@ async def test_two_who_tell_of_the_same_payment_at_once(billing: Desk, desk: New
     )
     assert sum(isinstance(fact.data, PaymentReceived) for facts in told for fact in facts) == 1
     assert (await balances(billing))["desy:bank:girokonto"] == -7_500
+
+
+async def crosswise(billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch) -> Sequence[object]:
+    """Two batches tell of the same two payments in opposite order, each held up after its first report."""
+    paid = arranged(await billing.take(arranging()))
+    one, other = paid["desy", "office"], paid["office", "kit"]
+    first, second = await two_desks(billing, desk)
+    save, came, both = store.save_receipts, [], asyncio.Event()
+
+    async def meeting(*arguments: Any, **named: Any) -> None:
+        await save(*arguments, **named)
+        came.append(named["member"])
+        if len(came) == 2:
+            both.set()
+        if len(came) <= 2:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(both.wait(), 1)
+
+    monkeypatch.setattr(store, "save_receipts", meeting)
+    there = [
+        reporting("desy", entry("a", -7_500, one.reference), number=1),
+        reporting("kit", entry("b", 5_000, other.reference), number=2),
+    ]
+    back = [
+        reporting("office", entry("c", -5_000, other.reference), number=3),
+        reporting("office", entry("d", 7_500, one.reference), number=4),
+    ]
+    return await asyncio.gather(first.take(*there), second.take(*back), return_exceptions=True)
+
+
+async def test_batches_of_reports_that_cross_wait_for_each_other(
+    billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await crosswise(billing, desk, monkeypatch)
+    assert not [each for each in told if isinstance(each, BaseException)]
+    assert (await balances(billing))["office:bank:girokonto"] == 2_500
+
+
+async def test_without_one_order_of_locks_batches_that_cross_are_broken_off(
+    billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = store.lock_named
+
+    async def each_for_itself(tx: AsyncConnection, references: set[str]) -> Mapping[str, object]:
+        return await lock(tx, references) if len(references) == 1 else {}
+
+    monkeypatch.setattr(store, "lock_named", each_for_itself)
+    told = await crosswise(billing, desk, monkeypatch)
+    assert [each.orig.sqlstate for each in told if isinstance(each, DBAPIError)] == ["40P01"]  # type: ignore[union-attr]
 
 
 async def test_the_database_never_marks_more_than_a_payment(billing: Desk) -> None:

@@ -11,9 +11,17 @@ from support.builders import OFFICE, command
 from support.desk import Desk, NewDesk, codes, persistently
 from support.owing import issue
 from support.paying import DUE, HELD, INTEREST, STEPS, arranged, arranging, entry, reminding, reporting
-from support.reviews import lines_of, market, settle
+from support.reported import IN_2027, closes
+from support.reviews import by, deciding, lines_of, market, objecting, settle
 
-from allmende.schemas.payments import ListOpenItems, OpenItems, ReminderSent, RemindersSent
+from allmende.schemas.payments import (
+    ListOpenItems,
+    ListPayments,
+    OpenItems,
+    Payments,
+    ReminderSent,
+    RemindersSent,
+)
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import SettlementRules
 from allmende.schemas.settlements import DraftSettlement
@@ -21,7 +29,7 @@ from allmende.servicekit.messages import Outgoing
 from allmende.servicekit.queries import Caller
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.payments import store
-from allmende.services.billing.payments.queries import list_items
+from allmende.services.billing.payments.queries import list_items, list_payments
 from allmende.services.billing.store import closed_periods
 
 RULES = SettlementRules(valid_from=dt.date(2020, 1, 1), reminders=STEPS, late_charge=INTEREST)
@@ -94,6 +102,44 @@ async def test_who_has_paid_is_not_reminded(billing: Desk) -> None:
     assert {each[0] for each in sent(billing.told)} == {"desy", OFFICE}
 
 
+async def payments(billing: Desk) -> dict[tuple[str, str], tuple[int, int]]:
+    caller = Caller("office", Role.OFFICE, sees_all=True)
+    async with billing.engine.connect() as connection:
+        found = await list_payments(connection, caller, ListPayments())
+    assert isinstance(found, Payments)
+    told = found.payments
+    return {(e.payment.debtor, e.payment.creditor): (e.open_cents, e.disputed_cents) for e in told}
+
+
+async def test_what_is_disputed_after_it_was_arranged_is_shown_and_nobody_is_reminded_of_it(
+    billing: Desk,
+) -> None:
+    billing.now = at(0)
+    raised = await billing.take(by("desy/anna", objecting(1, period="1991-04"), 150))
+    assert codes(raised) == ["ObjectionRaised"]
+    assert await payments(billing) == {
+        ("desy", "office"): (100_000, 100_000),
+        ("kit", "office"): (50_000, 0),
+        ("office", "lrz"): (150_000, 100_000),
+    }
+    told = [fact.data for fact in await remind(billing, 14, 200) if isinstance(fact.data, ReminderSent)]
+    assert [(each.debtor, each.open_cents) for each in told] == [("kit", 50_000), ("office", 50_000)]
+    await billing.take(by("lrz/anna", deciding(150, "dismissed"), 151))
+    assert (await payments(billing))["desy", "office"] == (100_000, 0)
+    (late,) = [each for each in sent(await remind(billing, 15, 201)) if each[0] == "desy"]
+    assert late[2:4] == (2, 500)
+
+
+async def test_a_dispute_counts_first_against_what_is_not_arranged(desk: NewDesk) -> None:
+    found = await desk(BillingHandler(REGISTER, 60))
+    await issue(found, REGISTER, 1, ("desy", "lrz", 60_000), ("desy", "lrz", 40_000))
+    await found.take(by("desy/anna", objecting(2, period="1991-04"), 150))
+    await found.take(arranging())
+    assert await payments(found) == {("desy", "office"): (60_000, 0), ("office", "lrz"): (60_000, 0)}
+    await found.take(by("desy/anna", objecting(1, period="1991-04"), 151))
+    assert (await payments(found))["desy", "office"] == (60_000, 60_000)
+
+
 async def test_on_the_due_day_nobody_is_late(billing: Desk) -> None:
     assert sent(await remind(billing, 0, 300)) == []
     assert [each[2] for each in sent(await remind(billing, 1, 301))] == [1, 1, 1]
@@ -147,6 +193,16 @@ async def test_a_reminder_after_the_draft_goes_into_the_month_after(billing: Des
     assert sorted(e.amount_cents for e in lines if e.payer == "desy") == [814 - 345, 1_000]
 
 
+async def test_a_year_is_not_closed_before_what_reminders_cost_is_charged(billing: Desk) -> None:
+    assert done(await remind(billing, 14, 200)).fees_cents > 0
+    billing.now = IN_2027
+    (refused,) = await billing.take(closes())
+    assert codes([refused]) == ["year_not_issued"]
+    assert "2026-07" in refused.data.model_dump_json()
+    await settle(billing, "2026-07", 300)
+    assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
+
+
 async def test_open_items_tell_how_often_somebody_was_reminded(billing: Desk) -> None:
     await remind(billing, 14, 300)
     await remind(billing, 28, 301)
@@ -168,7 +224,9 @@ async def test_two_who_remind_at_once_send_each_step_once(billing: Desk, desk: N
 async def test_without_the_lock_the_key_refuses_the_second_reminder(
     billing: Desk, desk: NewDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_LOCK_OVERDUE", text(str(store._LOCK_OVERDUE).replace(" for update", "")))
+    monkeypatch.setattr(
+        store, "_LOCK_OVERDUE", text(str(store._LOCK_OVERDUE).replace(" for update of p", ""))
+    )
     other = await desk(BillingHandler(REGISTER, 60), now=billing.now, shares=billing)
     async with billing.engine.begin() as tx:
         await closed_periods(tx, ["2026-07"])  # the period is there, so that nobody waits for its key

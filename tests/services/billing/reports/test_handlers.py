@@ -15,7 +15,7 @@ from support.reported import BODIES, IN_2027, april, closes, declares, pool
 
 from allmende.schemas.billing import ChargeLevy
 from allmende.schemas.reports import CloseYear, TurnoverDeclared, YearClosed
-from allmende.schemas.statements import RaiseObjection, WithdrawObjection
+from allmende.schemas.statements import DecideObjection, RaiseObjection, ReverseLevy, WithdrawObjection
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.ledger import store as ledger_store
 from allmende.services.billing.ledger.entries import entries_of
@@ -109,6 +109,30 @@ async def test_a_year_waits_for_objections(billing: Desk) -> None:
     assert codes(await billing.take(closes())) == ["year_with_objections"]
     withdrawn = WithdrawObjection(objection_id=uid(50), reason="Doch bestellt", claim=UNSIGNED)
     assert codes(await billing.take(signed("desy", "anna", withdrawn, 51))) == ["ObjectionSettled"]
+    assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
+
+
+async def test_a_year_waits_for_credits_that_no_run_has_given(billing: Desk) -> None:
+    await april(billing)
+    raised = RaiseObjection(period="2026-04", line=1, reason="Nicht bestellt", claim=UNSIGNED)
+    upheld = DecideObjection(objection_id=uid(50), decision="upheld", reason="Stimmt", claim=UNSIGNED)
+    told = await billing.take(signed("desy", "anna", raised, 50), signed("lrz", "anna", upheld, 51))
+    assert codes(told) == ["ObjectionRaised", "ObjectionSettled"]
+    (refused,) = await billing.take(closes())
+    assert codes([refused]) == ["year_not_issued"]
+    assert "2026-05" in refused.data.model_dump_json(), "its run gives the credit"
+    await billing.take(*closing("2026-05", 60))
+    assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
+
+
+async def test_a_year_waits_for_levies_that_no_run_has_taken_back(billing: Desk) -> None:
+    await billing.take(command("office", LEVY, 1), *closing("2026-05", 3))
+    back = ReverseLevy(levy_id=uid(1), period="2026-09", reason="Schlüssel falsch", claim=UNSIGNED)
+    assert codes(await billing.take(signed("office", "anna", back, 10))) == ["LevyReversed"]
+    (refused,) = await billing.take(closes())
+    assert codes([refused]) == ["year_not_issued"]
+    assert "2026-09" in refused.data.model_dump_json()
+    await billing.take(*closing("2026-09", 60))
     assert codes(await billing.take(closes(number=901))) == ["YearClosed"]
 
 

@@ -289,3 +289,53 @@ async def test_without_the_lock_on_the_period_the_credit_is_lost(
     monkeypatch.setattr(billing_store, "_CLOSED_SHARED", text(statement.replace("for share", "")))
     billing, period = await decided_while_drafted(desk, monkeypatch, guarded=False)
     assert (period, await lines_of(billing, period)) == ("2026-05", []), "and no later run looks for it"
+
+
+async def decided_while_taken_back(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch, *, guarded: bool
+) -> tuple[str, int]:
+    """A draft takes a line back while its objection is decided: the answer, and what both runs come to."""
+    first = await desk(BillingHandler(market(), 60), now=dt.datetime(2026, 6, 20, tzinfo=dt.UTC))
+    second = await desk(BillingHandler(market(), 60), now=first.now, shares=first)
+    await first.take(fact(booking(), 1), command("lrz", report(record(amount=100)), 2))
+    await settle(first, "2026-04", 3)
+    await first.take(OBJECT, command("lrz", report(record("c", 30, corrects="r1")), 8))
+    async with first.engine.begin() as tx:
+        await billing_store.closed_periods(tx, ["2026-05", "2026-06"])
+    close, came, go_on = billing_store.close_period, asyncio.Event(), asyncio.Event()
+
+    async def hesitating(*arguments: Any) -> None:
+        came.set()
+        await go_on.wait()
+        await close(*arguments)
+
+    monkeypatch.setattr(billing_store, "close_period", hesitating)
+    drafting = asyncio.create_task(first.take(command(OFFICE, DraftSettlement(period="2026-05"), 12)))
+    await came.wait()
+    deciding_ = asyncio.create_task(second.take(by("lrz/anna", deciding(10), 11)))
+    if guarded:
+        await eventually(lambda: second.rows(WAITING))
+    else:
+        await deciding_
+    go_on.set()
+    await drafting
+    [answer] = codes(await deciding_)
+    monkeypatch.undo()
+    lines = [*await lines_of(first, "2026-04"), *await lines_of(first, "2026-05")]
+    [(credited,)] = await first.rows("select sum(credit_cents)::bigint from objection")
+    return answer, sum(each.amount_cents for each in lines) - int(str(credited))
+
+
+async def test_what_a_draft_takes_back_meanwhile_is_not_credited(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await decided_while_taken_back(desk, monkeypatch, guarded=True) == ("line_taken_back", 3_000)
+
+
+async def test_without_the_lock_on_the_period_it_is_given_twice(
+    desk: NewDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = str(billing_store._CLOSED_SHARED)
+    monkeypatch.setattr(billing_store, "_CLOSED_SHARED", text(statement.replace("for share", "")))
+    answer, cents = await decided_while_taken_back(desk, monkeypatch, guarded=False)
+    assert (answer, cents) == ("ObjectionSettled", -7_000)

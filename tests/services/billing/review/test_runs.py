@@ -18,6 +18,7 @@ from support.reviews import (
     objecting,
     reversing,
     settle,
+    withdrawing,
 )
 
 from allmende.schemas.billing import LevyCharged
@@ -26,6 +27,7 @@ from allmende.schemas.money import euro
 from allmende.schemas.permissions import Role
 from allmende.schemas.settlements import DraftSettlement, ExplainLine, LineStory
 from allmende.schemas.statements import LevyReversed
+from allmende.servicekit.messages import Incoming
 from allmende.servicekit.queries import Caller
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.queries import answers
@@ -68,6 +70,49 @@ async def test_an_upheld_objection_is_credited_by_the_next_run_however_often_it_
     assert credit.budget_item == "5291", "where the line was booked, whatever holds since"
     await settle(used, "2026-06", 30)
     assert await lines_of(used, "2026-06") == []
+
+
+def corrected(amount: int, number: int) -> Incoming:
+    """The record that April was charged by is replaced by another of so many hours."""
+    return command("lrz", report(record(f"c{number}", amount, corrects="r1")), number)
+
+
+async def owed(used: Desk, *periods: str) -> int:
+    """What desy owes lrz after some runs, net."""
+    return sum([line.amount_cents for period in periods for line in await lines_of(used, period)])
+
+
+@pytest.mark.parametrize("credit", [2_500, 7_000, None])
+async def test_what_is_credited_is_not_taken_back_again_when_the_line_is_rated_anew(
+    used: Desk, credit: int | None
+) -> None:
+    await used.take(by("desy/anna", objecting(1), 10), by("lrz/anna", deciding(10, credit_cents=credit), 11))
+    await used.take(corrected(30, 12))
+    used.now = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
+    for number, reason in ((20, None), (21, "noch einmal")):
+        await used.take(command(OFFICE, DraftSettlement(period="2026-05", reason=reason), number))
+        assert await owed(used, "2026-04", "2026-05") == 3_000
+    await settle(used, "2026-05", 22)
+    assert Counter(each.cause for each in await lines_of(used, "2026-05")) == {
+        "credit": 1,
+        "reversal": 1,
+        "regular": 1,
+    }
+    await settle(used, "2026-06", 30)
+    assert await lines_of(used, "2026-06") == []
+
+
+async def test_what_is_rated_anew_is_not_credited_as_well(used: Desk) -> None:
+    await used.take(by("desy/anna", objecting(1), 10), corrected(30, 12))
+    used.now = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
+    await used.take(command(OFFICE, DraftSettlement(period="2026-05"), 20))
+    refused = await used.take(by("lrz/anna", deciding(10), 21))
+    assert codes(refused) == ["line_taken_back"]
+    assert await used.take(by("lrz/anna", deciding(10), 21)) == []
+    await used.take(by("desy/anna", withdrawing(10), 22))
+    assert codes(await used.take(by("desy/anna", objecting(1), 23))) == ["line_credited"]
+    await settle(used, "2026-05", 30)
+    assert await owed(used, "2026-04", "2026-05") == 3_000
 
 
 async def story(billing: Desk, period: str, number: int, member: str = "desy") -> LineStory:

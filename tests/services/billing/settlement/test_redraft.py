@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from support.bodies import closing
@@ -13,6 +14,7 @@ from support.usage_histories import BOOKINGS, MEMBERS, MONTHS, random_history
 
 from allmende.schemas.settlements import DraftSettlement
 from allmende.servicekit.messages import Incoming
+from allmende.servicekit.testing import Templates
 from allmende.services.billing.handlers import BillingHandler
 from allmende.services.billing.settlement import runs
 
@@ -134,6 +136,34 @@ async def test_lines_of_a_draft_can_be_removed_and_issued_ones_cannot(desk: NewD
                         await tx.execute(text(statement), {"id": uid(number)})
 
 
+@pytest.mark.parametrize(
+    ("table", "trigger", "statement"),
+    [
+        ("settlement", "settlement_goes_forward", "update settlement set state = 'issued', revision = 7"),
+        ("settlement", "settlement_goes_forward", "delete from settlement"),
+        ("charge_line", "charge_line_stays_once_issued", "delete from charge_line"),
+        ("charge_line", "charge_line_is_not_changed", "update charge_line set amount_cents = 1"),
+        ("component_charge", "component_charge_stays_once_issued", "delete from component_charge"),
+        ("component_charge", "component_charge_is_not_changed", "update component_charge set step = 9"),
+    ],
+)
+async def test_each_guard_refuses_and_without_it_the_database_lets_it_pass(
+    desk: NewDesk, templates: Templates, table: str, trigger: str, statement: str
+) -> None:
+    made = await drafted(desk)
+    connection = await asyncpg.connect(templates.admin_url(made.url))
+    try:
+        # Keys among the rows would refuse as well; only the guards are looked at.
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute(f"alter table {table} enable always trigger {trigger}")
+        with pytest.raises(asyncpg.PostgresError, match=r"never changed|does not go"):
+            await connection.execute(statement)
+        await connection.execute(f"alter table {table} disable trigger {trigger}")
+        assert not (await connection.execute(statement)).endswith(" 0")
+    finally:
+        await connection.close()
+
+
 async def test_a_run_goes_forward_by_one_step(desk: NewDesk) -> None:
     made = await drafted(desk)
     for change, reason in (
@@ -150,6 +180,24 @@ async def test_a_run_goes_forward_by_one_step(desk: NewDesk) -> None:
     async with made.engine.connect() as tx:
         with pytest.raises(Exception, match="never changed or removed"):
             await tx.execute(text("update settlement set document = document where state = 'issued'"))
+
+
+SECOND = """
+    insert into settlement (settlement_id, period, closed_at, document, state)
+    values (gen_random_uuid(), '2025-09', now(), '{}', 'draft')
+"""
+
+
+async def test_without_its_index_two_runs_are_open(desk: NewDesk, templates: Templates) -> None:
+    made = await drafted(desk)
+    connection = await asyncpg.connect(templates.admin_url(made.url))
+    try:
+        with pytest.raises(asyncpg.UniqueViolationError, match="one_run_is_open"):
+            await connection.execute(SECOND)
+        await connection.execute("drop index one_run_is_open")
+        assert await connection.execute(SECOND) == "INSERT 0 1"
+    finally:
+        await connection.close()
 
 
 async def test_one_run_at_a_time_is_open_even_past_the_rules(desk: NewDesk) -> None:

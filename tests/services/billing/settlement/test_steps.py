@@ -300,6 +300,30 @@ async def test_what_has_no_line_can_only_be_held(desk: NewDesk) -> None:
     assert [each[:2] for each in await alerts(billing, 8)] == [("usage_unpriced", None)]
 
 
+async def test_a_provider_is_told_once_however_often_a_run_is_drafted(desk: NewDesk) -> None:
+    night = metered("hours", [{"when": {"queue": "night"}, "price": {"kind": "per_unit", "amount": "1"}}])
+    billing = await desk(BillingHandler(bodies(), 60))
+    await billing.take(fact(booking(tariff=tariff(night)), 1), command("lrz", report(record("a", 5)), 2))
+    assert codes(await billing.take(draft("2026-04", 3))) == ["AlertRaised", "SettlementDrafted"]
+    assert codes(await billing.take(draft("2026-04", 30))) == ["SettlementDrafted"]
+    await billing.take(command("lrz", report(record("b", 7)), 31))
+    again = await billing.take(draft("2026-04", 32))
+    assert codes(again) == ["AlertRaised", "SettlementDrafted"], "it is about more records now"
+
+
+async def test_what_the_register_has_forgotten_since_the_draft_is_not_issued(desk: NewDesk) -> None:
+    billing = await desk(BillingHandler(bodies(lrz={"tax_rules": (NOT_TAXABLE,)}), 60))
+    await billing.take(fact(booking(), 1), command("lrz", report(record("a", 5)), 2), draft("2026-04", 3))
+    await billing.take(review("2026-04", 4))
+    renamed = NOT_TAXABLE.model_copy(update={"id": "neu"})
+    billing.handler = BillingHandler(bodies(lrz={"tax_rules": (renamed,)}), 60)
+    assert codes(await billing.take(approve("2026-04", 5))) == ["treatment_forgotten"]
+    assert await billing.rows("select number from invoice") == []
+    anew = command(OFFICE, DraftSettlement(period="2026-04", reason="Regel umbenannt"), 6)
+    await billing.take(anew, review("2026-04", 7, revision=2))
+    assert "SettlementClosed" in codes(await billing.take(approve("2026-04", 8, revision=2)))
+
+
 async def test_what_is_decided_after_the_review_is_approved_by_somebody_else(desk: NewDesk) -> None:
     rule = NOT_TAXABLE.model_copy(update={"valid_until": dt.date(2026, 3, 31)})
     billing = await desk(BillingHandler(bodies(lrz={"tax_rules": (rule,)}), 60))
