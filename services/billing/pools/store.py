@@ -107,8 +107,14 @@ _COSTS = text("""
 """)
 
 _STANDING_SHARES = text("""
-    select step, party, member, sum(amount_cents)::bigint from pool_charge
-    where pool_id = :pool_id and cost_id is null group by 1, 2, 3
+    select step, party, member, sum(cents)::bigint
+    from (
+        select step, party, member, amount_cents as cents from pool_charge
+        where pool_id = :pool_id and cost_id is null
+        union all
+        select step, party, member, -credit_cents from pool_credit where pool_id = :pool_id
+    ) charged
+    group by 1, 2, 3
 """)
 
 _STANDING_COSTS = text("""
@@ -292,7 +298,7 @@ def _cost(document: str, corrected_by: str | None) -> Cost:
 
 
 async def standing(connection: AsyncConnection, pool_id: str) -> Standing:
-    """Sum what stands charged for a pool."""
+    """Sum what stands charged for a pool: what was credited after an objection does not."""
     about = {"pool_id": pool_id}
     shares = await connection.execute(_STANDING_SHARES, about)
     paid_back = await connection.execute(_STANDING_COSTS, about)

@@ -45,7 +45,9 @@ _POOLS = text("""
             order by r.number desc limit 1) as settled_cost_cents,
            h.charged_cents, h.carried_cents
     from pool p cross join lateral (
-        select coalesce(sum(amount_cents) filter (where document is not null), 0)::bigint as charged_cents,
+        select (coalesce(sum(amount_cents) filter (where document is not null), 0)
+                - (select coalesce(sum(credit_cents), 0) from pool_credit c where c.pool_id = p.pool_id)
+               )::bigint as charged_cents,
                -coalesce(sum(amount_cents) filter (where document is null), 0)::bigint as carried_cents
         from pool_charge where pool_id = p.pool_id and cost_id is null) h
     where (p.document->>'last_day')::date between make_date(:year, 1, 1) and make_date(:year, 12, 31)
