@@ -3,16 +3,9 @@
 import re
 import sys
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel
-
-from allmende.schemas.documents import CHARACTERS_MAX, Mistakes, read_documents
-
-from .language import language, reason_of, say
-from .stop import USAGE, Stop
-
-M = TypeVar("M", bound=BaseModel)
+from .language import reason_of, say
+from .stop import Stop
 
 _SEED = re.compile(r"SU[A-Z2-7]{56}")
 
@@ -83,25 +76,3 @@ def unreadable(file: str, error: OSError) -> Stop:
     return Stop(
         say(f"{file} ist nicht zu lesen: {reason_of(error)}.", f"{file} cannot be read: {reason_of(error)}.")
     )
-
-
-def read_models(model: type[M], file: str, *, several: bool = False) -> list[M]:
-    """Read the documents of a YAML or JSON file, one unless several may be.
-
-    Raises:
-        Stop: it cannot be read; every mistake is named with its line.
-    """
-    none = ("Die Datei ist leer", "The file is empty")
-    try:
-        found = read_documents(model, read_text(file, 4 * CHARACTERS_MAX), file, none=none)
-    except Mistakes as error:
-        raise Stop("\n".join(mistake.text(file, language()) for mistake in error.mistakes), USAGE) from None
-    if len(found) > 1 and not several:
-        raise Stop(
-            say(
-                f"{file}: Die Datei enthält mehr als ein Dokument.",
-                f"{file}: The file holds several documents.",
-            ),
-            USAGE,
-        )
-    return [each.value for each in found]

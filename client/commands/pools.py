@@ -21,8 +21,8 @@ from allmende.schemas.pools import (
 from allmende.schemas.rejections import Rejection
 from allmende.schemas.tariff import AllocationKey
 
-from .files import read_models
 from .language import hint, language, refusal, tell
+from .reading import read_models
 from .session import Session
 
 M = TypeVar("M", bound=BaseModel)

@@ -13,8 +13,9 @@ from allmende.schemas.rejections import Rejection
 from allmende.schemas.settlements import LineStory, ServiceSum
 from allmende.schemas.statements import Evidence, Objection, StatementProgress, StatementState
 
-from .files import read_models, unreadable
+from .files import unreadable
 from .language import hint, language, refusal, say, tell
+from .reading import read_models
 from .sending import cents_of, told
 from .session import Session
 from .settlements import month

@@ -47,7 +47,7 @@ class Stutterer(Market):
         command_id = id or str(uuid.uuid4())
         first = await super().command(data, id=command_id, **more)
         again = await super().command(data, id=command_id, **more)
-        assert again == first, f"{type(data).__name__} was answered twice, differently"
+        assert again == first, f"{type(data).__name__} was answered twice, differently: {first!r}, {again!r}"
         return first
 
 

@@ -62,6 +62,8 @@ def in_order(lines: Iterable[ChargeLine]) -> list[int]:
             line.service_from.isoformat(),
             line.cause,
             line.title,
+            line.levy_id or "",
+            line.objection_id or "",
             line.trace_de,
         )
 
