@@ -6,6 +6,7 @@ of facts held when the command arrived. In the same way, what waits for a fact i
 told in time is taken in.
 """
 
+import asyncio
 import dataclasses
 import datetime as dt
 import json
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _IN_PROGRESS_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
+_SIGNAL_SECONDS = 0.02
 _NEVER = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
@@ -88,9 +90,7 @@ class FactBarrier:
             if time.monotonic() - held.told_at > _IN_PROGRESS_SECONDS:
                 held.told_at = time.monotonic()
                 await self._connection.publish(held.delivery.reply, b"+WPI")
-        consumer = await self._ask(f"CONSUMER.INFO.{subjects.FACT_STREAM}.{self._durable}")
-        taken_in = int(consumer["ack_floor"]["stream_seq"])
-        idle = not consumer["num_pending"] and not consumer["num_ack_pending"]
+        taken_in, idle = await self._position()
         released = [held for held in self._held if idle or taken_in >= (held.after or 0)]
         self._held = [held for held in self._held if held not in released]
         return [held.delivery for held in released]
@@ -110,15 +110,32 @@ class FactBarrier:
         if self._durable is None:
             self._informed_until = now
             return
-        consumer = await self._ask(f"CONSUMER.INFO.{subjects.FACT_STREAM}.{self._durable}")
-        if not consumer["num_pending"] and not consumer["num_ack_pending"]:
+        taken_in, idle = await self._position()
+        if idle:
             self._informed_until, self._mark = now, None
             return
-        if self._mark is not None and int(consumer["ack_floor"]["stream_seq"]) >= self._mark[0]:
+        if self._mark is not None and taken_in >= self._mark[0]:
             self._informed_until, self._mark = self._mark[1], None
         if self._mark is None:
             stream = await self._ask(f"STREAM.INFO.{subjects.FACT_STREAM}")
             self._mark = int(stream["state"]["last_seq"]), now
+
+    async def _position(self) -> tuple[int, bool]:
+        """Tell up to which fact of the stream all is taken in, and whether nothing is left.
+
+        The server tells a consumer of a new message a moment after it has acknowledged its publication, so
+        that a consumer which seems to have nothing left is asked a second time.
+        """
+        taken_in, idle = await self._consumer()
+        if not idle:
+            return taken_in, False
+        await asyncio.sleep(_SIGNAL_SECONDS)
+        return await self._consumer()
+
+    async def _consumer(self) -> tuple[int, bool]:
+        told = await self._ask(f"CONSUMER.INFO.{subjects.FACT_STREAM}.{self._durable}")
+        idle = not told["num_pending"] and not told["num_ack_pending"]
+        return int(told["ack_floor"]["stream_seq"]), idle
 
     async def _ask(self, call: str) -> dict[str, Any]:
         answer = await self._connection.request(f"$JS.API.{call}", b"", timeout=_ANSWER_SECONDS)
