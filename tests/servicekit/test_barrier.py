@@ -1,8 +1,12 @@
 """Until when a service is informed: what waits for a fact is refused only when it cannot come any more."""
 
 import datetime as dt
+import json
+import types
 import uuid
+from typing import cast
 
+from nats.aio.client import Client
 from support import examples
 from support.broker import eventually
 from support.workshop import SERVICE, NewWorkshop
@@ -72,3 +76,22 @@ async def test_the_loop_tells_the_handler_how_far_it_is_informed(workshop: NewWo
     await shop.start()
     await eventually(lambda: len(seen) > 1)
     assert all(now == informed_until for now, informed_until in seen)
+
+
+class _Signalled:
+    """A server that tells its consumer of a stored fact only after it was asked about it once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def request(self, subject: str, *_: object, **__: object) -> types.SimpleNamespace:
+        if ".STREAM.INFO." in subject:
+            return types.SimpleNamespace(data=json.dumps({"state": {"last_seq": 1}}).encode())
+        self.asked += 1
+        told = {"num_pending": int(self.asked > 1), "num_ack_pending": 0, "ack_floor": {"stream_seq": 0}}
+        return types.SimpleNamespace(data=json.dumps(told).encode())
+
+
+async def test_a_consumer_that_is_told_a_moment_later_is_not_taken_for_idle() -> None:
+    barrier = FactBarrier(cast("Client", _Signalled()), SERVICE, f"svc_{SERVICE}")
+    assert await barrier.informed_until(HOURS[1]) < HOURS[0], "a fact waits, though it seemed that none did"
