@@ -18,7 +18,6 @@ ALERTS: Mapping[AlertKind, Words] = {
     "usage_unknown_meter": ("Zähler fehlt im Tarif", "meter not in the tariff"),
     "usage_unpriced": ("Verbrauch ohne Preis", "usage without a price"),
     "charge_held": ("wartet auf Preis", "waits for a price"),
-    "pool_held": ("Kostentopf wartet", "pool waits"),
     "tax_undecided": ("Umsatzsteuer offen", "VAT undecided"),
     "budget_exceeded": ("Haushaltsansatz überschritten", "budget exceeded"),
     "unusual_jump": ("ungewöhnlicher Sprung", "unusual jump"),

@@ -23,7 +23,6 @@ AlertKind = Literal[
     "usage_unknown_meter",
     "usage_unpriced",
     "charge_held",
-    "pool_held",
     "tax_undecided",
     "budget_exceeded",
     "unusual_jump",
