@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.bodies import Duty, Person
-from allmende.schemas.claims import Claim, Signable
+from allmende.schemas.claims import Claim
 from allmende.schemas.payments import (
     ArrangePayments,
     BankStatementBooked,
@@ -28,7 +28,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 from .. import store as billing_store
 from ..ledger import store as ledger_store
 from ..period import day_of, last_day_of, period_of, period_with
-from ..persons import acting
+from ..persons import sent_by
 from . import posting, store
 from .matching import Receipt, match, reference_of, references_in
 from .netting import Netted, net
@@ -63,8 +63,7 @@ class Paying:
         return facts
 
     def _treasurer(self, message: Incoming, claim: Claim, now: dt.datetime) -> Person | Rejected:
-        signable = Signable(message.sender, message.message.name, message.id, message.data)
-        return acting(self._register, signable, claim, Duty.TREASURY, day_of(now))
+        return sent_by(self._register, message, claim, Duty.TREASURY, now)
 
     # -- netting ----------------------------------------------------------------------------------
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.bodies import Duty, Person
-from allmende.schemas.claims import Claim, Signable
+from allmende.schemas.claims import Claim
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.rejections import Rejected
 from allmende.schemas.reports import CloseYear, DeclareTurnover
 from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
-from ..period import day_of
-from ..persons import acting
+from ..persons import sent_by
 from . import market, store, year
 
 COMMANDS = (DeclareTurnover, CloseYear)
@@ -42,8 +41,7 @@ class Reporting:
         return facts
 
     def _acting(self, message: Incoming, claim: Claim, duty: Duty, now: dt.datetime) -> Person | Rejected:
-        signable = Signable(message.sender, message.message.name, message.id, message.data)
-        return acting(self._register, signable, claim, duty, day_of(now))
+        return sent_by(self._register, message, claim, duty, now)
 
     async def _declare(
         self, tx: AsyncConnection, message: Incoming, command: DeclareTurnover, now: dt.datetime

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.bodies import Duty, Person
-from allmende.schemas.claims import Claim, Signable
+from allmende.schemas.claims import Claim
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
 from allmende.schemas.rejections import Rejected, rejected
@@ -27,8 +27,7 @@ from allmende.servicekit.messages import Incoming, Outgoing, refuse
 
 from .. import store as billing_store
 from ..invoicing import store as invoicing_store
-from ..period import day_of
-from ..persons import acting
+from ..persons import sent_by
 from . import levies, objection, recipient, reversals, store
 
 COMMANDS = (
@@ -88,8 +87,7 @@ class Reviewing:
         return refuse(message, outcome) if isinstance(outcome, Rejected) else outcome
 
     def _person(self, message: Incoming, claim: Claim, duty: Duty, now: dt.datetime) -> Person | Rejected:
-        signable = Signable(message.sender, message.message.name, message.id, message.data)
-        return acting(self._register, signable, claim, duty, day_of(now))
+        return sent_by(self._register, message, claim, duty, now)
 
     # -- recipients -------------------------------------------------------------------------------
 

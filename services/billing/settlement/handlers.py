@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from allmende.schemas.billing import ChargeLine
 from allmende.schemas.bodies import Duty, Person
-from allmende.schemas.claims import Claim, Signable
+from allmende.schemas.claims import Claim
 from allmende.schemas.permissions import Role
 from allmende.schemas.register import MemberRegister
 from allmende.schemas.registry import Audience
@@ -29,7 +29,7 @@ from ..invoicing import store as invoicing_store
 from ..invoicing.invoice import invoices_of
 from ..payments import store as payments_store
 from ..period import day_of, last_day_of
-from ..persons import acting
+from ..persons import sent_by
 from ..pools import store as pools_store
 from ..rating import store as rating_store
 from ..review import store as review_store
@@ -81,8 +81,7 @@ class Settling:
                 raise TypeError(f"{type(other).__name__} is no step of a run")
 
     def _acting(self, message: Incoming, claim: Claim, duty: Duty, now: dt.datetime) -> Person | Rejected:
-        signable = Signable(message.sender, message.message.name, message.id, message.data)
-        return acting(self._register, signable, claim, duty, day_of(now))
+        return sent_by(self._register, message, claim, duty, now)
 
     # -- drafting ---------------------------------------------------------------------------------
 
